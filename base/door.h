@@ -1,0 +1,39 @@
+/*
+ * The door: messages between a session (codinglab-tui) and whoever carries bytes between an SSH
+ * channel and it (codinglab-conn).  A session listens on a SOCK_SEQPACKET unix socket that it got
+ * as an inherited descriptor; the listener (root) connects, sends DOOR_ADMIT, and hands the
+ * connected socket to the connection process, which then speaks as the door.
+ *
+ *   listener --ADMIT--> session      once, first, from uid 0 (checked by SO_PEERCRED)
+ *   door -----HELLO---> session      once, after ADMIT
+ *   door --INPUT/RESIZE/ACK--> session
+ *   session --FRAME--> door          one frame in flight: no new frame before its ACK
+ *   session --EXIT | SWITCH--> door  then the session closes
+ *
+ * Anything else, or in another order, closes that door only.
+ */
+#ifndef BASE_DOOR_H
+#define BASE_DOOR_H
+
+#define DOOR_VERSION 1
+#define DOOR_ROWS_MIN 2
+#define DOOR_ROWS_MAX 500
+#define DOOR_COLS_MIN 4
+#define DOOR_COLS_MAX 1000
+
+enum door_mode { DOOR_OWNER, DOOR_PAIR, DOOR_VIEW };
+
+enum door_type {
+	DOOR_ADMIT = 0x100, /* str user; u32 mode; str address                        */
+	DOOR_HELLO,         /* u32 version; u32 rows; u32 cols; str term;
+	                       u32 nenv (<= 64); nenv x { str "NAME=value" }          */
+	DOOR_INPUT,         /* bytes (<= IPC_DATA_MAX) typed by the user              */
+	DOOR_RESIZE,        /* u32 rows; u32 cols                                     */
+	DOOR_ACK,           /* u32 frame: its last byte went into the SSH channel and
+	                       nothing is pending there                               */
+	DOOR_FRAME = 0x180, /* u32 frame; u32 last (0|1); bytes (<= IPC_DATA_MAX)     */
+	DOOR_EXIT,          /* u32 exit code 0..255; str text for the user, or ""     */
+	DOOR_SWITCH,        /* str target: "" home, "project" or "owner:project"      */
+};
+
+#endif

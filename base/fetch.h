@@ -1,0 +1,60 @@
+/*
+ * HTTP client (libcurl), the only file that includes it: over TCP or a unix socket, blocking or
+ * on a libuv loop.  Bodies have a ceiling.
+ */
+#ifndef BASE_FETCH_H
+#define BASE_FETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+struct uv_loop_s;
+
+struct fetch_request {
+	const char *method;        /* "GET", "POST", ... */
+	const char *url;           /* http://... ; the host part is free when unix_path is set */
+	const char *unix_path;     /* connect here instead of TCP, or NULL */
+	const char *const *headers;/* "Name: value" lines, NULL-terminated, or NULL */
+	const void *body;          /* copied */
+	size_t body_len;
+	size_t max_reply;          /* bytes; 0 = 16 MiB */
+	long timeout_ms;           /* whole request; 0 = none */
+	long connect_timeout_ms;   /* 0 = 5000 */
+	/* Read the body from here instead (chunked); returns bytes, 0 = end, (size_t)-1 = abort. */
+	size_t (*read_cb)(void *arg, char *data, size_t size);
+	/* Given parts of the reply as they come, instead of collecting them; nonzero = abort. */
+	int (*data_cb)(void *arg, const char *data, size_t len);
+	void *arg;
+};
+
+struct fetch_reply {
+	int status;                /* HTTP status, 0 if there was none */
+	char etag[128];
+	struct buf body;           /* owned; buf_clear() */
+};
+
+/* Blocking. 0 when an HTTP reply came, whatever its status; -1 when none did. */
+int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct cl_err *err);
+
+/*
+ * Ask to upgrade a connection to a raw stream (101, or 200 as some Docker engines answer) on a
+ * unix socket.  Returns the connected stream, owned by the caller; bytes that followed the
+ * headers at once are put into *early (caller initialises).  Other statuses: -1 with the
+ * body's text in err and *status set.
+ */
+int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *status,
+    struct cl_err *err);
+
+/* On a loop: one fetch_async per loop; requests run side by side. */
+struct fetch_async;
+typedef void fetch_done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *err);
+struct fetch_async *fetch_async_new(struct uv_loop_s *loop);
+void fetch_async_free(struct fetch_async *f);      /* open requests end without their callback */
+/* done is called once, from the loop; err is NULL when a reply came. Returns an id for cancel. */
+uint64_t fetch_async_start(struct fetch_async *f, const struct fetch_request *req,
+    fetch_done_cb *done, void *arg);
+void fetch_async_cancel(struct fetch_async *f, uint64_t id); /* its callback will not come */
+
+#endif

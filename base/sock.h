@@ -1,0 +1,16 @@
+/* Unix sockets: listen, connect, who is at the other end. */
+#ifndef BASE_SOCK_H
+#define BASE_SOCK_H
+
+#include <sys/types.h>
+#include "base/err.h"
+
+/* Listen on path (an old socket file of a dead listener is replaced; a live one is CL_CONFLICT).
+ * type: SOCK_STREAM or SOCK_SEQPACKET.  The fd is close-on-exec and non-blocking. */
+int sock_listen(const char *path, int type, mode_t mode, struct cl_err *err);
+int sock_connect(const char *path, int type, struct cl_err *err); /* blocking, close-on-exec */
+int sock_accept(int fd);                                         /* non-blocking, close-on-exec */
+int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);        /* SO_PEERCRED; 0 or -1 */
+int sock_nonblock(int fd, int on);
+
+#endif

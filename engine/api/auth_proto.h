@@ -1,0 +1,34 @@
+/*
+ * Authentication: messages (base/ipc) between the gateway's listener and the engine on
+ * ${run}/auth.sock (SOCK_SEQPACKET; the engine serves only peers of uid 0).  Every request
+ * carries an id chosen by the listener; replies may come in any order.  The listener never holds
+ * a parser of HTTP or JSON, so it does not use the REST interface.
+ */
+#ifndef ENGINE_API_AUTH_PROTO_H
+#define ENGINE_API_AUTH_PROTO_H
+
+enum auth_type {
+	/* i64 id; str user; str address; str key: "ssh-ed25519 AAAA..." (no comment);
+	 * u32 signed (0: may this key be used, 1: its signature was verified) */
+	AUTH_KEY = 0x200,
+	/* i64 id; str user; str address; bytes password (<= 1024) */
+	AUTH_PASSWORD,
+	/* May this user open that project?  i64 id; i64 user id; str owner ("" = own or a
+	 * member's); str project ("" = home) */
+	AUTH_TARGET,
+	/* For the audit log: i64 id (0: no reply); i64 user id or 0; str user as given; str address;
+	 * str kind: login, logout, refused, penalty, session, crash; str detail */
+	AUTH_NOTE,
+	/* Answer to KEY and PASSWORD: i64 id; u32 ok; then, if ok: i64 user id; str user; u32 uid;
+	 * u32 gid; str role.  Nothing distinguishes an unknown user from a wrong key or password. */
+	AUTH_REPLY = 0x280,
+	/* Answer to TARGET: i64 id; u32 ok; if ok: i64 project id; str owner; str project;
+	 * str home directory of the user; str workspace directory ("" for home);
+	 * u32 n; n x u32 supplementary gid.  If not ok: an error (ipc_put_err). */
+	AUTH_TARGET_REPLY,
+	/* Unasked, to every connected listener: end what this user has open (key removed, user
+	 * disabled).  i64 user id; str reason */
+	AUTH_REVOKE,
+};
+
+#endif

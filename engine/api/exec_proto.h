@@ -1,0 +1,27 @@
+/*
+ * Executing in a container: messages (base/ipc) between a client (session or verb) and the
+ * runtime broker on ${run}/exec.sock (SOCK_SEQPACKET, mode 0666).  The client first asks the
+ * engine (POST /v1/projects/{project}/exec), which checks policy, writes the audit row, prepares
+ * the execution at the broker for exactly the caller's uid and answers with a single-use ticket
+ * of 30 s.  The broker compares SO_PEERCRED with the uid it was told.
+ *
+ *   client --OPEN ticket--> broker
+ *   client <--OPENED + fds-- broker       tty: 1 descriptor, both ways;  no tty: 3 (in, out, err)
+ *   client --RESIZE / SIGNAL--> broker
+ *   client <--EXITED-- broker             after the streams' last byte was written
+ *
+ * Closing the control socket hangs up: SIGHUP to the program, SIGKILL after 5 s.
+ */
+#ifndef ENGINE_API_EXEC_PROTO_H
+#define ENGINE_API_EXEC_PROTO_H
+
+enum exec_type {
+	EXEC_OPEN = 0x300,   /* str ticket */
+	EXEC_RESIZE,         /* u32 rows; u32 cols */
+	EXEC_SIGNAL,         /* str name without SIG: "INT", "TERM", ... */
+	EXEC_OPENED = 0x380, /* u32 tty; bytes early (output that already came); 1 or 3 fds */
+	EXEC_EXITED,         /* u32 exit status 0..255; u32 signal number or 0 */
+	EXEC_FAILED,         /* an error (ipc_put_err) */
+};
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * A backend runs what the reconciler decided: it creates and removes instances, observes them, moves
+ * traffic, builds images, prepares executions.  Rows of backend_table.c: local (Docker API through the
+ * runtime broker), sim (in memory, with scripted faults), kube (a later issue).
+ *
+ * Every call is blocking and made from worker threads, several at a time: implementations are
+ * thread-safe.  Only reconcile.c, the jobs it starts and the exec handler call a backend.  Calls are
+ * idempotent by name: repeating one after a crash is harmless.
+ */
+#ifndef ENGINE_BACKEND_H
+#define ENGINE_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+struct backend_kv {
+	char *name;
+	char *value;
+};
+
+enum backend_mount_kind {
+	BACKEND_MOUNT_WORKSPACE, /* the project's files */
+	BACKEND_MOUNT_HOME,      /* the dev container's home, kept with the project */
+	BACKEND_MOUNT_VOLUME,    /* named volume `source`, made when absent */
+	BACKEND_MOUNT_EDGE,      /* folder with was.sock of traffic slot `source` (decimal) */
+	BACKEND_MOUNT_TMP,       /* a tmpfs */
+};
+
+struct backend_mount {
+	enum backend_mount_kind kind;
+	char source[128];
+	char target[128];
+	bool read_only;
+};
+
+#define BACKEND_MOUNTS 8
+
+/* One container to be: the manifest.  Pure data, made by manifest.c, owned by its maker. */
+struct backend_spec {
+	char name[80];            /* unique: "p12-prod-was-3-r7", "p12-dev", "op31-build" */
+	int64_t project;
+	char env[8];              /* "dev", "prod"; "ide" for the dev container; "job" for one-off runs */
+	char tier[8];             /* "web", "was", "db", "dev", "job" */
+	int n;                    /* instance number from 1 */
+	int release;              /* release version, 0 = none */
+	char image[256];          /* id in the image store, or digest */
+	char **argv;              /* NULL-terminated; NULL = the image's */
+	struct backend_kv *env_vars;
+	size_t nenv;
+	struct backend_mount mounts[BACKEND_MOUNTS];
+	size_t nmounts;
+	char network[64];         /* made when absent; "" = none */
+	char alias[32];           /* DNS name there, or "" */
+	char hostname[64];
+	char workdir[128];
+	uint32_t uid, gid;
+	char user_name[32];       /* passwd entry for uid in the dev container, or "" */
+	int64_t memory;           /* bytes, 0 = no limit */
+	int cpu_milli;            /* thousandths of a core, 0 = no limit */
+	int pids;                 /* 0 = no limit */
+	bool read_only_root;
+	int port;                 /* where it listens, 0 = none */
+	char health[128];         /* HTTP path, "" = readiness is the image's own check or running */
+	int stop_grace_s;
+	uint64_t generation;      /* hash of everything above: differs = replace */
+};
+
+enum backend_state {
+	BACKEND_STARTING, BACKEND_RUNNING, BACKEND_EXITED, BACKEND_UNKNOWN
+};
+
+struct backend_instance {     /* one observed container */
+	char name[80];
+	int64_t project;
+	char env[8], tier[8];
+	int n, release;
+	uint64_t generation;
+	char image[256];          /* digest */
+	enum backend_state state;
+	int exit_code;            /* when exited */
+	char address[64];         /* IP in its network, "" if none */
+	int64_t started_ms;       /* unix ms */
+	double cpu;               /* percent of one core since the last look, < 0 unknown */
+	int64_t memory;           /* bytes, < 0 unknown */
+};
+
+struct backend_list {
+	struct backend_instance *items; /* heap; backend_list_clear() */
+	size_t n;
+};
+
+/* Where traffic for one env of one project goes: a slot of the edge (local backend). */
+struct backend_route {
+	int64_t project;
+	char env[8];
+	int slot;                 /* 0..edge.slots-1, assigned by the store */
+	char host[254];           /* "shop.alice.lab.localhost" */
+};
+
+struct backend_traffic {      /* what the edge measures for one tier of a slot */
+	double rps;               /* < 0 unknown */
+	int64_t active;           /* requests in flight */
+	int64_t errors;           /* since start */
+};
+
+struct backend_exec {
+	char name[80];            /* container */
+	char **argv;              /* NULL-terminated */
+	struct backend_kv *env_vars;
+	size_t nenv;
+	char workdir[128];
+	uint32_t uid, gid;        /* identity inside */
+	bool tty;
+	int rows, cols;
+	uint32_t peer_uid;        /* only this uid may present the ticket */
+};
+
+struct backend_image {
+	char id[64];              /* "python", "django-run", "app/p12" ... */
+	char digest[128];
+	char parent[64];
+	int64_t size;
+	int64_t created_ms;
+};
+
+struct backend_images {
+	struct backend_image *items;
+	size_t n;
+};
+
+/* A line of output of a build or job; text is untrusted. */
+typedef void backend_line_cb(void *arg, const char *line, size_t len);
+/* Polled by long calls: true = stop, fail with CL_FAILED "cancelled". */
+typedef bool backend_cancel_cb(void *arg);
+
+struct backend_job {
+	backend_line_cb *line;
+	backend_cancel_cb *cancelled; /* may be NULL */
+	void *arg;
+	int timeout_s;
+};
+
+/* Make an application image: run `build` in image `from` with the workspace at /src read-only and
+ * /app writable, then copy /app into a container of image `onto` and commit it as `id`. */
+struct backend_build {
+	char id[64];              /* "app/p12" */
+	int64_t project;
+	int64_t op;
+	char from[256], onto[256];
+	char **build;             /* argv run in /app after the sources were copied there; NULL = none */
+	char **cmd;               /* the new image's command */
+	uint32_t uid, gid;
+	struct backend_kv *labels;
+	size_t nlabels;
+	int64_t memory;
+};
+
+struct backend_change {       /* a thing happened to a container of ours */
+	char name[80];
+	char what[16];            /* "start", "die", "oom", "remove", "resync" = look at everything */
+	int exit_code;
+};
+
+struct backend;
+
+struct backend_ops {
+	const char *name;
+	int (*open)(struct backend *b, struct cl_err *err);
+	void (*close)(struct backend *b);
+	/* Is the runtime there?  CL_UNAVAILABLE with the reason and the fix when it is not. */
+	int (*ping)(struct backend *b, struct cl_err *err);
+	/* Create and start when absent; start when stopped; leave alone when running. */
+	int (*apply)(struct backend *b, const struct backend_spec *spec, struct cl_err *err);
+	int (*remove)(struct backend *b, const char *name, int grace_s, struct cl_err *err);
+	/* project 0 = all of ours.  with_stats fills cpu and memory. */
+	int (*observe)(struct backend *b, int64_t project, bool with_stats, struct backend_list *out,
+	    struct cl_err *err);
+	/* One readiness probe: 0 ready, -1 not yet with the reason. */
+	int (*probe)(struct backend *b, const struct backend_instance *i, int port, const char *path,
+	    struct cl_err *err);
+	/* Traffic.  route_set: host name of a slot.  route_add: instance (address:port) serves tier
+	 * web or was.  route_drain: no new requests, returns when none is in flight or after
+	 * timeout_s, then it is out.  route_sync: exactly these are in (after an edge restart). */
+	int (*route_set)(struct backend *b, const struct backend_route *r, struct cl_err *err);
+	int (*route_unset)(struct backend *b, const struct backend_route *r, struct cl_err *err);
+	int (*route_add)(struct backend *b, const struct backend_route *r, const char *tier,
+	    const char *name, const char *address, int port, struct cl_err *err);
+	int (*route_drain)(struct backend *b, const struct backend_route *r, const char *tier,
+	    const char *name, int timeout_s, struct cl_err *err);
+	/* Names now in, newline-separated, into out. */
+	int (*route_list)(struct backend *b, const struct backend_route *r, const char *tier,
+	    struct buf *out, struct cl_err *err);
+	int (*route_stats)(struct backend *b, const struct backend_route *r, const char *tier,
+	    struct backend_traffic *out, struct cl_err *err);
+	/* One-off container: run to its end, remove it; exit status in *status. */
+	int (*run)(struct backend *b, const struct backend_spec *spec, const struct backend_job *job,
+	    int *status, struct cl_err *err);
+	int (*logs)(struct backend *b, const char *name, int tail, bool follow,
+	    const struct backend_job *job, struct cl_err *err);
+	/* ticket (>= 65 bytes) for engine/api/exec_proto.h */
+	int (*exec)(struct backend *b, const struct backend_exec *e, char *ticket, size_t size,
+	    struct cl_err *err);
+	int (*build)(struct backend *b, const struct backend_build *spec, const struct backend_job *job,
+	    char *digest, size_t size, struct cl_err *err);
+	/* A stack's image from its folder (images/<folder>/<file>), id as its name. */
+	int (*image_build)(struct backend *b, const char *folder, const char *file, const char *id,
+	    const struct backend_job *job, struct cl_err *err);
+	int (*image_list)(struct backend *b, struct backend_images *out, struct cl_err *err);
+	int (*image_remove)(struct backend *b, const char *id, struct cl_err *err);
+	int (*volume_remove)(struct backend *b, const char *name, struct cl_err *err);
+	int (*network_remove)(struct backend *b, const char *name, struct cl_err *err);
+	/* The project's files: make the folders (owner uid, group gid, 2770) and copy the template
+	 * folder (NULL = empty) as uid; remove them; read one file (<= max bytes) as uid. */
+	int (*workspace_create)(struct backend *b, int64_t project, uint32_t uid, uint32_t gid,
+	    const char *template_dir, const struct backend_kv *subst, size_t nsubst,
+	    struct cl_err *err);
+	int (*workspace_remove)(struct backend *b, int64_t project, uint32_t uid, struct cl_err *err);
+	int (*workspace_read)(struct backend *b, int64_t project, uint32_t uid, const char *name,
+	    size_t max, struct buf *out, struct cl_err *err);
+	/* The user's own folder ${state}/users/<uid> (0700), with swap/ in it; made or removed. */
+	int (*user_home)(struct backend *b, uint32_t uid, bool present, struct cl_err *err);
+	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
+	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
+	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	void *ctx;                /* the implementation's */
+};
+
+extern const struct backend_ops *const backend_table[]; /* NULL-terminated */
+const struct backend_ops *backend_find(const char *name);
+void backend_list_clear(struct backend_list *l);
+void backend_images_clear(struct backend_images *l);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * Verbs: one table (verb_table.c) whose rows `ssh host VERB`, the `codinglab` program, the palette
+ * and the key bindings all run.  A handler gets parsed arguments, never argv, makes REST calls and
+ * writes to the context's outputs; it is blocking, re-entrant and thread-safe, so the IDE runs it on
+ * a worker thread.
+ */
+#ifndef ENGINE_CLIENT_VERB_H
+#define ENGINE_CLIENT_VERB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+struct verb_ctx {
+	const char *socket;         /* engine */
+	const char *project;        /* default of -p: "shop", "owner.shop" or "" */
+	const char *tier;           /* from user+project.tier-n, or "" */
+	int n;
+	bool json, quiet, dry_run, yes, wait; /* wait defaults to true in the program, false in the IDE */
+	int timeout_s;              /* 0 = the verb's own */
+	const char *env;            /* "dev", "prod" or "" */
+	int in;                     /* stdin descriptor, -1 = none */
+	bool in_tty, out_tty;
+	int rows, cols;
+	/* Outputs; text is already safe to show on a terminal except where raw is true (a program's
+	 * own bytes). */
+	void (*out)(void *arg, const char *text, size_t len, bool raw);
+	void (*err)(void *arg, const char *text, size_t len);
+	void *arg;
+	volatile int *cancelled;    /* set from outside to stop; may be NULL */
+};
+
+#define VERB_NO_CLI 1          /* only inside the IDE */
+#define VERB_NO_IDE 2          /* needs a terminal or stdin of its own: run, enter, cat ... */
+#define VERB_PROJECT 4         /* needs a project */
+#define VERB_DANGER 8          /* asks for confirmation without -y */
+
+struct verb_args;
+
+struct verb {
+	const char *name;           /* "scale", "project create" */
+	const char *args;           /* "[web=N] [was=N]": usage, and the spec that the parser checks */
+	const char *help;           /* one line */
+	const char *example;
+	unsigned flags;
+	int (*run)(struct verb_ctx *ctx, const struct verb_args *args);
+};
+extern const struct verb verb_table[]; /* ends with name NULL */
+
+
+/* Run words (options included); returns the exit status of CONTRACT (0, 1, 2 ... 128+n). */
+int verb_run(struct verb_ctx *ctx, int argc, char **argv);
+/* Split a line as a POSIX shell splits words (no expansion) and run it. */
+int verb_run_line(struct verb_ctx *ctx, const char *line);
+/* The row that a line begins with, or NULL. */
+const struct verb *verb_find_line(const char *line);
+
+#endif
