@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""Run the tests: build what they need, run each label's tests one after another, count honestly.
+
+run.py [LABEL...]     labels: lint unit contract regress vt migrate fuzz e2e (none named: all, in that order)
+run.py LABEL/NAME...  only tests whose name contains NAME
+
+A test is an executable in tests/LABEL/ (test_*, or *.test run by that folder's run.py).  Exit 0 passed, 77
+skipped with the reason on its last line, anything else failed.  A test may count its own cases: its last line
+is then "N passed, N failed" with an optional ", N skipped".  Unit tests (cmocka) count each case.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e")
+PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
+TIMEOUT = {"e2e": 1500, "regress": 600, "vt": 600, "contract": 600}
+FUZZ_SECONDS = int(os.environ.get("CODINGLAB_FUZZ_SECONDS", "30"))
+LOGS = ROOT / "build" / "test-logs"
+COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.bad = []
+
+    def add(self, name, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if failed:
+            self.bad.append(name)
+
+
+def run(argv, log, timeout, env=None):
+    """Run one test in its own process group; everything it left behind in that group is ended."""
+    with open(log, "wb") as out:
+        p = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT,
+                             env={**os.environ, **(env or {})}, start_new_session=True)
+        try:
+            code = p.wait(timeout)
+        except subprocess.TimeoutExpired:
+            out.write(f"\ntimed out after {timeout} s\n".encode())
+            code = 124
+        try:
+            os.killpg(p.pid, 15 if code == 0 else 9)
+        except ProcessLookupError:
+            pass
+        p.wait()
+    return code, log.read_text(errors="replace")
+
+
+def build(preset, targets=()):
+    tree = ROOT / "build" / preset
+    for argv in ([["cmake", "-S", ROOT, "--preset", preset]] if not (tree / "build.ninja").exists() else []) + [
+            ["cmake", "--build", tree, "--", *targets]]:
+        p = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if p.returncode:
+            print(p.stdout[-6000:], p.stderr[-3000:])
+            print(f"FAILED build/{preset}")
+            return False
+    return True
+
+
+def report(tally, name, code, text, seconds):
+    m = COUNT.match(text.rstrip().rsplit("\n", 1)[-1]) if text.strip() else None
+    passed, failed, skipped = (int(x or 0) for x in m.groups()) if m else (code == 0, code not in (0, 77), code == 77)
+    if code not in (0, 77) and not failed:
+        failed = 1
+    tally.add(name, passed, failed, skipped)
+    word = "FAILED" if failed else "skipped" if skipped and not passed else "ok"
+    print(f"{word:7} {name} ({seconds:.1f} s{f', {passed} cases' if passed > 1 else ''})", flush=True)
+    if failed:
+        print("\n".join("    " + line for line in text.rstrip().split("\n")[-60:]), flush=True)
+    elif skipped and not passed:
+        print("    " + text.rstrip().rsplit("\n", 1)[-1], flush=True)
+
+
+def run_scripts(tally, label, match, env):
+    folder = ROOT / "tests" / label
+    for f in sorted(folder.glob("*")):
+        if f.suffix == ".test":
+            argv = [folder / "run.py", f]
+        elif (f.name.startswith("test_") or label == "lint") and os.access(f, os.X_OK) and f.is_file():
+            argv = [f]
+        else:
+            continue
+        if match and match not in f.name:
+            continue
+        name, t0 = f"{label}/{f.stem}", time.time()
+        code, text = run(argv, LOGS / f"{label}-{f.stem}.log", TIMEOUT.get(label, 300), env)
+        report(tally, name, code, text, time.time() - t0)
+
+
+def run_unit(tally, match):
+    for f in sorted((ROOT / "build/dev/bin").glob("unit_*")):
+        if match and match not in f.name:
+            continue
+        t0 = time.time()
+        code, text = run([f], LOGS / f"{f.name}.log", 300)
+        ok, bad = text.count("[       OK ]"), len(set(re.findall(r"^\[  FAILED  \] (\w+)$", text, re.M)))
+        if code and not bad:
+            bad = 1
+        report(tally, f"unit/{f.name[5:]}", code, text + f"\n{ok} passed, {bad} failed", time.time() - t0)
+
+
+def run_fuzz(tally, match):
+    if not build("fuzz"):
+        tally.add("fuzz/build", 0, 1)
+        return
+    for f in sorted((ROOT / "build/fuzz/bin").glob("fuzz_*")):
+        if match and match not in f.name:
+            continue
+        name = f.name[5:]
+        work = ROOT / "tests/fuzz/work" / name
+        work.mkdir(parents=True, exist_ok=True)
+        corpus = ROOT / "tests/fuzz/corpus" / name
+        t0 = time.time()
+        argv = [f, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+                f"-artifact_prefix={work}/", work] + ([corpus] if corpus.is_dir() else [])
+        code, text = run(argv, LOGS / f"fuzz-{name}.log", FUZZ_SECONDS + 120)
+        report(tally, f"fuzz/{name}", code, text, time.time() - t0)
+
+
+def main():
+    os.environ["PYTHONPATH"] = str(ROOT / "tests/lib")
+    os.environ.setdefault("LANG", "C.UTF-8")
+    os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/containers")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS]
+    for label, _ in wanted:
+        if label not in LABELS:
+            sys.exit(f"no such label: {label}. Labels: {' '.join(LABELS)}")
+    tally, t0 = Tally(), time.time()
+    scripted = {"contract", "regress", "vt", "migrate", "e2e"}
+    if any(label in scripted | {"unit", "lint"} for label, _ in wanted):
+        print("building (dev: sanitizers, -Werror) ...", flush=True)
+        if not build("dev"):
+            tally.add("build/dev", 0, 1)
+    if any(label in scripted for label, _ in wanted):
+        print("building (release: hardened) ...", flush=True)
+        if not build("release", PROGRAMS):
+            tally.add("build/release", 0, 1)
+    print(f"built in {time.time() - t0:.0f} s", flush=True)
+    env = {"CODINGLAB_TEST_BIN": str(ROOT / "build/dev/bin"), "CODINGLAB_TEST_RELEASE": str(ROOT / "build/release/bin")}
+    for label, match in wanted:
+        if label == "unit":
+            run_unit(tally, match)
+        elif label == "fuzz":
+            run_fuzz(tally, match)
+        else:
+            run_scripts(tally, label, match, env)
+    if tally.bad:
+        print("failed: " + " ".join(tally.bad))
+    print(f"took {time.time() - t0:.0f} s")
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
+    sys.exit(bool(tally.failed or not tally.passed))
+
+
+main()
