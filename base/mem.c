@@ -1,0 +1,127 @@
+/*
+ * Memory that cannot fail: see mem.h.  The only file that calls malloc and its relatives; memory
+ * that a library hands over to be released by free() also goes through mem_free().
+ */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void *need(void *p, size_t size)
+{
+	if (!p)
+		log_fatal("out of memory (%zu bytes)", size);
+	return p;
+}
+
+void *mem_alloc(size_t size)
+{
+	return need(calloc(1, size ? size : 1), size);
+}
+
+void *mem_array(size_t count, size_t size)
+{
+	if (size && count > SIZE_MAX / size)
+		log_fatal("out of memory (%zu x %zu bytes)", count, size);
+	return mem_alloc(count * size);
+}
+
+void *mem_resize(void *p, size_t count, size_t size)
+{
+	size_t all;
+
+	if (size && count > SIZE_MAX / size)
+		log_fatal("out of memory (%zu x %zu bytes)", count, size);
+	all = count * size;
+	return need(realloc(p, all ? all : 1), all);
+}
+
+char *mem_strdup(const char *s)
+{
+	return s ? mem_strndup(s, strlen(s)) : NULL;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *p = mem_alloc(len + 1);
+
+	memcpy(p, s, len);
+	return p;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		log_fatal("out of memory (formatted text)");
+	return s;
+}
+
+void *mem_dup(const void *p, size_t size)
+{
+	void *copy = mem_alloc(size);
+
+	if (size)
+		memcpy(copy, p, size);
+	return copy;
+}
+
+void mem_free(void *p)
+{
+	free(p);
+}
+
+void mem_wipe(void *p, size_t size)
+{
+	if (p && size)
+		explicit_bzero(p, size);
+}
+
+int mem_copy_str(char *dst, size_t size, const char *src)
+{
+	size_t n = strlen(src);
+	int cut = 0;
+
+	if (size == 0)
+		return -1;
+	if (n >= size) {
+		n = size - 1;
+		cut = -1;
+	}
+	memmove(dst, src, n);
+	dst[n] = '\0';
+	return cut;
+}
+
+void mem_cleanup_free(void *pp)
+{
+	void *p;
+
+	/* pp is the address of a pointer of any type: copied, not read through void **. */
+	memcpy(&p, pp, sizeof(p));
+	free(p);
+}
+
+void mem_cleanup_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+void mem_cleanup_file(FILE **f)
+{
+	if (*f)
+		fclose(*f);
+}
