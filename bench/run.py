@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""`lab bench`: the hot paths beside their peers, each pair measured in one run, printed as a ratio.
+
+run.py [CASE...] [--list] [--quick]     figures also go to out/bench.json
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
+
+from lab import Lab, free_port, wait_until  # noqa: E402
+from probe import Client, by_name, echo, median, percentile, pss_kib, tree  # noqa: E402
+
+QUICK = "--quick" in sys.argv
+ROWS = []
+
+
+def row(case, ours, peer, unit, peer_name, goal):
+    """goal: (kind, limit): ratio = ours/peer at most limit; below = ours at most limit."""
+    ratio = ours / peer if peer else None
+    kind, limit = goal
+    ok = (ratio if kind == "ratio" else ours) <= limit
+    ROWS.append({"case": case, "ours": round(ours, 3), "peer": peer and round(peer, 3), "unit": unit, "peer_name": peer_name,
+                 "ratio": ratio and round(ratio, 3), "goal": f"{'' if kind == 'below' else 'x'}{limit}", "reached": ok})
+    print(f"{case:34} {ours:10.2f} {unit:4} {peer_name:14} {peer if peer is None else round(peer, 2)!s:>10} {unit:4} "
+          f"{'' if ratio is None else f'{ratio:5.2f} x':9} goal {'<=' if kind == 'below' else 'x <='} {limit} {'reached' if ok else 'NOT REACHED'}", flush=True)
+
+
+class Peer:
+    """OpenSSH's sshd with tmux for a shell, on a port of its own."""
+
+    def __enter__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="codinglab-bench-", dir="/var/tmp"))
+        self.port = free_port()
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / name], check=True)
+        shutil.copy(self.dir / "user.pub", self.dir / "authorized_keys")
+        os.makedirs("/run/sshd", exist_ok=True)
+        (self.dir / "sshd_config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.dir}/host\nPidFile {self.dir}/pid\nPermitRootLogin yes\n"
+            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM yes\nPrintMotd no\nMaxStartups 200\n")
+        self.log = open(self.dir / "log", "w")
+        self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", self.dir / "sshd_config"], stderr=self.log)
+        wait_until("sshd", lambda: subprocess.run(["ss", "-Hltn", f"sport = :{self.port}"], capture_output=True).stdout)
+        return self
+
+    def argv(self, command, *extra):
+        return ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.dir / "user"), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+                "-o", f"UserKnownHostsFile={self.dir}/known_hosts", "-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR", "-tt",
+                "root@127.0.0.1", command, *extra]
+
+    def tmux(self, i):
+        return self.argv(f"tmux -f /dev/null -L bench{os.getpid()} new -A -s b{i} bash --norc")
+
+    def pids(self):
+        """sshd's whole tree and the tmux server's."""
+        out = tree(self.sshd.pid)
+        for p in by_name("tmux: server"):
+            with open(f"/proc/{p}/cmdline") as f:
+                if f"bench{os.getpid()}" in f.read():
+                    out += tree(p)
+        return out
+
+    def __exit__(self, *exc):
+        subprocess.run(["tmux", "-L", f"bench{os.getpid()}", "kill-server"], capture_output=True)
+        self.sshd.send_signal(signal.SIGTERM)
+        self.sshd.wait()
+        shutil.rmtree(self.dir)
+
+
+READY = r"F10 Menu|F1 Help"
+
+
+def ours(lab, user, project="bench"):
+    return user.argv(project, "-tt")
+
+
+def terminal(client):
+    """From the IDE's first screen to a shell prompt in the focused terminal pane."""
+    client.need(READY)
+    client.settle()
+    client.send("\x1bOS")
+    client.settle(1.0)
+    client.send("PS1='ready''> '\r")
+    client.need("ready> ")
+    client.settle()
+
+
+def peer_terminal(client):
+    client.need(r"\[b\d+\]")
+    client.settle()
+    client.send("PS1='ready''> '\r")
+    client.need("ready> ")
+    client.settle()
+
+
+def case_connect(lab, user, peer):
+    """connect to first full screen"""
+    a, b = [], []
+    Client(ours(lab, user)).need(READY)
+    for i in range(3 if QUICK else 9):
+        for argv, ready, out in ((ours(lab, user), READY, a), (peer.tmux(100), r"\[b100\]", b)):
+            c = Client(argv)
+            out.append((c.need(ready) - c.started) * 1000)
+            c.settle()
+            c.close()
+    row("connect to first full screen", median(a), median(b), "ms", "sshd + tmux", ("ratio", 1.0))
+
+
+def case_echo(lab, user, peer):
+    """key echo in a terminal pane, one session"""
+    a, b = Client(ours(lab, user)), Client(peer.tmux(1))
+    terminal(a)
+    peer_terminal(b)
+    x, y = [], []
+    for _ in range(1 if QUICK else 3):
+        x += echo(a, 100 if QUICK else 200)
+        y += echo(b, 100 if QUICK else 200)
+    a.close()
+    b.close()
+    row("key echo, median", median(x), median(y), "ms", "sshd + tmux", ("ratio", 1.5))
+    row("key echo, 99th percentile", percentile(x, .99), percentile(y, .99), "ms", "sshd + tmux", ("ratio", 1.5))
+
+
+def case_flood(lab, user, peer):
+    """seq 1 1000000 in a terminal pane"""
+    a, b = Client(ours(lab, user)), Client(peer.tmux(2))
+    terminal(a)
+    peer_terminal(b)
+    x, y = [], []
+    for _ in range(1 if QUICK else 3):
+        for c, out in ((a, x), (b, y)):
+            t0 = c.send("seq 1 1000000; echo END$((40+2))\r")
+            out.append(c.need("END42", 120) - t0)
+            c.settle(1.0)
+    a.close()
+    b.close()
+    row("seq 1 1000000", median(x), median(y), "s", "sshd + tmux", ("ratio", 1.0))
+
+
+def case_memory(lab, user, peer):
+    """memory per live session, gateway and session processes"""
+    n = 4 if QUICK else 8
+    programs = ("codinglab-conn", "codinglab-tui", "codinglab-pane", "codinglab-sshd")
+    for i in range(n):
+        user.ssh(f"project create mem{i} --stack python", check=False)
+    base, peer_base = pss_kib(by_name(*(p[:15] for p in programs))), pss_kib(peer.pids())
+    mine, theirs = [], []
+    for i in range(n):
+        c = Client(ours(lab, user, f"mem{i}"))
+        c.need(READY)
+        c.settle()
+        c.send("\x1bOS")
+        c.settle(1.5)
+        mine.append(c)
+        c = Client(peer.tmux(200 + i))
+        peer_terminal(c)
+        theirs.append(c)
+    time.sleep(1)
+    a = (pss_kib(by_name(*(p[:15] for p in programs))) - base) / n / 1024
+    b = (pss_kib(peer.pids()) - peer_base) / n / 1024
+    for c in mine + theirs:
+        c.close()
+    row("memory per live session (PSS)", a, b, "MB", "sshd+tmux+bash", ("below", 8.0))
+
+
+def big_file(path, size=1 << 30):
+    with open(path, "wb") as f:
+        block = b"".join(b"%09d the quick brown fox jumps over the lazy dog, again and again\n" % i for i in range(100000))
+        while f.tell() < size:
+            f.write(block)
+
+
+def case_bigfile(lab, user, peer):
+    """a 1 GB text file: first paint and memory, beside vim, micro and nano"""
+    work = pathlib.Path(user.json("project show", "bench")["workspace"])
+    big = work / "big.txt"
+    big_file(big)
+    os.chown(big, user.uid, -1)
+    c = Client(ours(lab, user))
+    c.need(READY)
+    c.settle(1.0)
+    tui = max(by_name("codinglab-tui"), key=lambda p: p)
+    c.send("\x10")
+    c.settle(0.5)
+    c.send("big.txt")
+    c.settle(0.8)
+    before = pss_kib([tui])
+    t0 = c.send("\r")
+    t = c.need("000000005 the quick")
+    memory, paint = (pss_kib([tui]) - before) / 1024, t - t0
+    total = pss_kib([tui]) / 1024
+    c.close()
+    row("1 GB file: first paint", paint, None, "s", "", ("below", 0.2))
+    row("1 GB file: session's memory", total, None, "MB", "", ("below", 64))
+    print(f"{'':34} of it by the file: {memory:.1f} MB")
+    for name, argv in (("vim", ["vim", "-u", "NONE"]), ("micro", ["micro"]), ("nano", ["nano"])):
+        c = Client([*argv, str(big)], env={"HOME": str(peer.dir)})
+        t = c.wait("000000005 the quick", 60)
+        m = pss_kib(tree(c.pid)) / 1024
+        os.kill(c.pid, signal.SIGKILL)
+        c.close()
+        if t:
+            row(f"1 GB file: first paint, {name}", paint, t - c.started, "s", name, ("ratio", 1.0))
+            row(f"1 GB file: memory, {name}", total, m, "MB", name, ("ratio", 1.0))
+    big.unlink()
+
+
+def case_run(lab, user, peer):
+    """run of hello world in python: key to output"""
+    c = Client(ours(lab, user))
+    c.need(READY)
+    c.settle(1.0)
+    xs = []
+    for _ in range(3 if QUICK else 7):
+        t0 = c.send("\x1b[15~")
+        xs.append(c.need(r"[Hh]ello") - t0)
+        c.need("exited 0")
+        c.settle(0.5)
+    c.close()
+    row("run hello world (python)", median(xs), None, "s", "", ("below", 0.5))
+
+
+CASES = {n[5:]: f for n, f in list(globals().items()) if n.startswith("case_")}
+
+
+def main():
+    if "--list" in sys.argv:
+        for n, f in CASES.items():
+            print(f"{n:10} {f.__doc__}")
+        return
+    wanted = [a for a in sys.argv[1:] if not a.startswith("-")] or list(CASES)
+    unknown = [w for w in wanted if w not in CASES]
+    if unknown:
+        sys.exit(f"no such case: {' '.join(unknown)}. `lab bench --list` names them")
+    with Lab() as lab, Peer() as peer:
+        user = lab.user("bench")
+        user.ssh("project create bench --stack python")
+        user.ssh("up", "bench")
+        for w in wanted:
+            CASES[w](lab, user, peer)
+    (ROOT / "out").mkdir(exist_ok=True)
+    (ROOT / "out/bench.json").write_text(json.dumps(ROWS, indent=1))
+    sys.exit(not all(r["reached"] for r in ROWS))
+
+
+main()
