@@ -24,9 +24,11 @@ struct fetch_request {
 	long connect_timeout_ms;   /* 0 = 5000 */
 	/* Read the body from here instead (chunked); returns bytes, 0 = end, (size_t)-1 = abort. */
 	size_t (*read_cb)(void *arg, char *data, size_t size);
-	/* Given parts of the reply as they come, instead of collecting them; nonzero = abort. */
+	/* Given parts of a 2xx reply as they come, instead of collecting them; nonzero = abort.
+	 * The body of any other status is collected as usual. */
 	int (*data_cb)(void *arg, const char *data, size_t len);
 	void *arg;
+	volatile int *cancelled;   /* blocking calls end within a second once it is set; or NULL */
 };
 
 struct fetch_reply {
@@ -41,7 +43,7 @@ int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct
 /*
  * Ask to upgrade a connection to a raw stream (101, or 200 as some Docker engines answer) on a
  * unix socket.  Returns the connected stream, owned by the caller; bytes that followed the
- * headers at once are put into *early (caller initialises).  Other statuses: -1 with the
+ * headers at once are put into *early (caller initialises, ceiling of at least 64 KiB).  Other statuses: -1 with the
  * body's text in err and *status set.
  */
 int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *status,
