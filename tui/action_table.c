@@ -4,8 +4,6 @@
  */
 #include "tui/action.h"
 
-#include <string.h>
-
 #include <stddef.h>
 
 const struct action action_table[] = {
@@ -52,6 +50,8 @@ const struct action action_table[] = {
 	{ "ops-releases", "", "Releases", "ops", false },
 	{ "ops-rollback", "", "Back to the release before", "ops", false },
 	{ "ops-env", "", "Change between dev and prod", "ops", false },
+	/* chat */
+	{ "chat-scroll", "up|down", "Older or newer messages", "chat", false },
 	/* output, help, events: scrolling text */
 	{ "scroll", "up|down|page-up|page-down|top|bottom", "Scroll", "text", false },
 	/* editor */
@@ -81,16 +81,3 @@ const struct action action_table[] = {
 	{ "terminal-copy", "", "Copy what the terminal shows", "terminal", false },
 	{ NULL, NULL, NULL, NULL, false },
 };
-
-const struct action *action_find(const char *name, const char *context)
-{
-	const struct action *any = NULL;
-	for (const struct action *a = action_table; a->name; a++) {
-		if (strcmp(a->name, name) != 0)
-			continue;
-		if (!a->context || (context && strcmp(a->context, context) == 0))
-			return a;
-		any = any ? any : a;
-	}
-	return any;
-}

@@ -38,8 +38,8 @@ struct term_key {
 	char utf8[8];    /* the typed text for a plain character (NUL-terminated), else "" */
 };
 
-/* The name of a key; returns out. 32 bytes are enough. */
-const char *key_name(const struct term_key *k, char *out, size_t size);
+/* The name of a key ("C-s"); returns out. 32 bytes are enough. */
+const char *key_label(const struct term_key *k, char *out, size_t size);
 /* Back from a name: 0, or -1 where it names no key. */
 int key_parse(const char *name, struct term_key *k);
 bool key_same(const struct term_key *a, const struct term_key *b);

@@ -82,7 +82,7 @@ void term_clear(const struct term_style *st); /* the whole clip rectangle */
 /* Give w cells another style and keep their text (selections). */
 void term_restyle(int y, int x, int w, const struct term_style *st);
 
-/* Line drawing characters; ASCII where the door asked for it (LANG=C). */
+/* Line drawing characters; a door with LANG=C is shown + - | instead (tui/term_paint.h). */
 enum term_line {
 	TERM_HLINE = 0x2500,
 	TERM_VLINE = 0x2502,
@@ -145,22 +145,10 @@ void term_clip(const struct rect *r, bool allow_cursor);
  * has seen every frame so far up to date (appended to out). */
 void term_frame_begin(void);
 void term_frame_end(struct buf *out);
+bool term_cursor_shown(void); /* in the frame that was made last */
 
-enum term_colors { TERM_COLORS_NONE, TERM_COLORS_16, TERM_COLORS_256, TERM_COLORS_TRUE };
-struct term_paint {
-	int rows, cols;            /* of the door */
-	enum term_colors colors;
-	bool ascii;                /* no UTF-8: lines as + - |, other characters as '?' */
-};
-/* Paint the whole current screen for a door of any size and kind. */
-void term_paint(struct buf *out, const struct term_paint *how);
 /* Bytes that a door's terminal needs before its first and after its last frame. */
 const char *term_enter(bool mouse);
 const char *term_leave(void);
-
-/* Bytes typed at a door; what does not fit (64 KiB) is dropped: false. */
-bool term_feed(const void *data, size_t n);
-/* Next key, mouse action or paste; TERM_NOTHING when there is none yet. */
-void term_read(struct term_event *ev);
 
 #endif
