@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+"""`./lab` itself: up twice is harmless, a taken port is said with its fix, down leaves nothing running."""
+import os
+import socket
+import subprocess
+import sys
+
+import cases
+from lab import Lab, ROOT, free_port
+
+
+def lab_script(lab, *args, state=None):
+    env = {**lab.env, **({"CODINGLAB_STATE": str(state)} if state else {})}
+    return subprocess.run([ROOT / "lab", *args], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+
+
+def alive(path):
+    """Processes whose program is below path."""
+    out = []
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            exe = os.readlink(f"/proc/{p}/exe")
+        except OSError:
+            continue
+        if exe.startswith(str(path)):
+            out.append((p, exe))
+    return out
+
+
+def test_help_and_unknown_words(lab):
+    assert lab_script(lab, "help").returncode == 0
+    p = lab_script(lab, "frobnicate")
+    assert p.returncode == 2 and "lab up" in p.stderr
+
+
+def test_up_prints_one_ssh_line_and_may_be_repeated(lab):
+    before = {d: lab.pid(d) for d in ("engine", "sshd")}
+    lines = [x for x in lab.up().split("\n") if x.strip().startswith("ssh ")]
+    assert len(lines) == 1 and f"-p {lab.port}" in lines[0] and "admin@127.0.0.1" in lines[0], lines
+    assert {d: lab.pid(d) for d in ("engine", "sshd")} == before
+    assert lab.admin.ssh("whoami").stdout.startswith("admin")
+
+
+def test_taken_port_is_said_with_the_fix(lab):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        p = lab_script(lab, "up", "--bin", str(lab.bin), "--backend", "sim", "--no-images", "--port", str(port), "--edge-port", str(free_port()),
+                       state=lab.dir / "other")
+    assert p.returncode == 1, p
+    assert f"port {port} is taken" in p.stderr and "--port" in p.stderr, p.stderr
+
+
+def test_down_leaves_nothing(lab):
+    assert alive(lab.dir)
+    assert lab_script(lab, "down").returncode == 0
+    assert not alive(lab.dir), alive(lab.dir)
+    lab.up()
+    assert lab.admin.ssh("whoami").stdout.startswith("admin"), "accounts are kept"
+
+
+def main():
+    with Lab(backend="sim") as lab:
+        return cases.main(globals(), lab)
+
+
+sys.exit(main())
