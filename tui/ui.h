@@ -18,6 +18,7 @@
 #include "tui/view.h"
 
 struct client;
+struct dialog_field_spec;
 
 /* Who and where this session is; borrowed, constant for its life. */
 struct ui_info {
@@ -72,6 +73,10 @@ void ui_choose(struct ui *ui, const char *title, const char *text, const char *c
 typedef void ui_confirm_cb(void *arg, bool yes);
 void ui_confirm(struct ui *ui, const char *title, const char *text, const char *type_name,
     ui_confirm_cb *cb, void *arg);
+/* Several fields (tui/dialog.h); values are borrowed during cb, NULL when the user pressed Esc. */
+typedef void ui_form_cb(void *arg, const char *const *values);
+void ui_form(struct ui *ui, const char *title, const char *text,
+    const struct dialog_field_spec *fields, int n, const char *ok_label, ui_form_cb *cb, void *arg);
 /* Drop dialogs whose arg is this (a view that goes away); their cb does not run. */
 void ui_dialog_drop(struct ui *ui, void *arg);
 

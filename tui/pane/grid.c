@@ -223,16 +223,16 @@ static void scroll_cols(struct grid *g, struct grid_rect r, int right, const str
 		split(g, row, right > 0 ? r.col + n : r.end_col - n);
 		if (g->used[row] < r.end_col)
 			g->used[row] = (uint16_t)r.end_col;
-		if (right > 0) {
+		g->dirty[row] = true;
+		if (right > 0)
 			memmove(c, c + n, keep);
-			erase_row(g, row, r.end_col - n, r.end_col, pen->bg);
-		} else {
+		else
 			memmove(c + n, c, keep);
-			/* Not erase_row(): the glyph moved to r.col + n may look like a tail's owner. */
-			for (int i = 0; i < n; i++)
-				blank(c + i, pen->bg);
-			g->dirty[row] = true;
-		}
+		/* Not erase_row(): what moved must not be taken for halves of what was here. */
+		if (right > 0)
+			c += width - n;
+		for (int i = 0; i < n; i++)
+			blank(c + i, pen->bg);
 	}
 }
 
