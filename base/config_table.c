@@ -39,6 +39,7 @@ const struct config_option config_table[] = {
     INT("sshd.login_grace_s", "30", 1, 600, "seconds to authenticate in"),
     INT("sshd.max_startups", "100", 1, 10000, "connections not yet authenticated, in all"),
     INT("sshd.per_source", "5", 1, 10000, "of these from one address"),
+    STR("sshd.exempt", "", "networks without start-up limits and penalties: CIDR,CIDR"),
     INT("sshd.sessions_per_user", "20", 1, 1000, "live sessions of one user"),
     INT("auth.tries", "6", 1, 100, "failed attempts on one connection"),
 
@@ -54,6 +55,7 @@ const struct config_option config_table[] = {
     PATH("edge.dir", "${run}/edge", "sockets and configuration of the edge"),
 
     PATH("images.dir", "${share}/images", "stacks"),
+    PATH("images.rootfs", "/var/cache/codinglab/base-trixie.tar", "file system of the base image"),
     INT("deploy.health_timeout_s", "60", 1, 3600, "a new instance must answer within"),
     INT("deploy.drain_timeout_s", "30", 0, 3600, "longest wait for open requests"),
     INT("deploy.was_default", "1", 1, 20, "WAS instances of a new environment"),

@@ -42,7 +42,7 @@ int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct
 
 /*
  * Ask to upgrade a connection to a raw stream (101, or 200 as some Docker engines answer) on a
- * unix socket.  Returns the connected stream, owned by the caller; bytes that followed the
+ * unix socket.  Returns the connected stream, non-blocking, owned by the caller; bytes that followed the
  * headers at once are put into *early (caller initialises, ceiling of at least 64 KiB).  Other statuses: -1 with the
  * body's text in err and *status set.
  */
