@@ -1,0 +1,30 @@
+/*
+ * Penalties: a source that fails to log in, says nothing or crashes its connection process is
+ * refused for a while.  Penalties add up; below `least` they only wait to be added to, and none
+ * is longer than `most`.  The table is bounded; when it is full the oldest entry goes.
+ */
+#ifndef SSHD_PENALTY_H
+#define SSHD_PENALTY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "sshd/addr.h"
+
+enum penalty_kind { PENALTY_AUTH_FAILED, PENALTY_TRIES, PENALTY_NO_AUTH, PENALTY_GRACE, PENALTY_CRASH };
+#define PENALTY_LEAST_MS 15000
+#define PENALTY_MOST_MS 600000
+#define PENALTY_SOURCES 65536
+
+struct penalty_table;
+
+struct penalty_table *penalty_new(size_t max);
+void penalty_free(struct penalty_table *t);
+size_t penalty_count(const struct penalty_table *t);
+/* Milliseconds that one act of this kind costs. */
+int64_t penalty_cost(enum penalty_kind kind);
+/* Returns how long the source is refused from now on, in ms; 0 = not (yet). */
+int64_t penalty_add(struct penalty_table *t, const struct addr *a, enum penalty_kind kind,
+    int64_t now_ms);
+int64_t penalty_left(const struct penalty_table *t, const struct addr *a, int64_t now_ms);
+
+#endif
