@@ -1,5 +1,5 @@
-/* A terminal on libvterm's state layer: see term.h. */
-#include "tui/pane/term_internal.h"
+/* A terminal on libvterm's state layer: see emu.h. */
+#include "tui/pane/emu_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,17 +13,17 @@
 #define WIDE "\xEA\xB0\x80"
 #define WIDE_CP 0xAC00
 
-static void write_vt(struct term *t, const char *p, size_t n)
+static void write_vt(struct emu *t, const char *p, size_t n)
 {
 	vterm_input_write(t->vt, p, n);
 }
 
-static void write_str(struct term *t, const char *s)
+static void write_str(struct emu *t, const char *s)
 {
 	write_vt(t, s, strlen(s));
 }
 
-void term_cursor(const struct term *t, int *row, int *col)
+void emu_cursor(const struct emu *t, int *row, int *col)
 {
 	VTermPos pos;
 
@@ -32,7 +32,7 @@ void term_cursor(const struct term *t, int *row, int *col)
 	*col = pos.col < 0 ? 0 : pos.col >= t->grid->cols ? t->grid->cols - 1 : pos.col;
 }
 
-static void move_to(struct term *t, int row, int col)
+static void move_to(struct emu *t, int row, int col)
 {
 	char s[32];
 
@@ -44,7 +44,7 @@ static void move_to(struct term *t, int row, int col)
 
 static int putglyph_cb(VTermGlyphInfo *info, VTermPos pos, void *arg)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 	uint32_t cp = info->chars[0];
 	int width = cp == WIDE_CP ? 2 : 1;
 
@@ -67,7 +67,7 @@ static int putglyph_cb(VTermGlyphInfo *info, VTermPos pos, void *arg)
 
 static int movecursor_cb(VTermPos pos, VTermPos old, int visible, void *arg)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 	bool after_text = pos.row == t->last_row &&
 	    (pos.col == t->last_col + t->last_width || pos.col == t->last_col);
 
@@ -83,7 +83,7 @@ static struct grid_rect rect_of(VTermRect r)
 	return g;
 }
 
-static void save_lines(struct term *t, int n)
+static void save_lines(struct emu *t, int n)
 {
 	struct grid *g = &t->screens[0];
 
@@ -94,7 +94,7 @@ static void save_lines(struct term *t, int n)
 
 static int scrollrect_cb(VTermRect r, int down, int right, void *arg)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 
 	if (down > 0 && t->grid == &t->screens[0] && r.start_row == 0 && r.start_col == 0 &&
 	    r.end_col >= t->grid->cols)
@@ -105,14 +105,14 @@ static int scrollrect_cb(VTermRect r, int down, int right, void *arg)
 
 static int erase_cb(VTermRect r, int selective, void *arg)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 
 	grid_erase(t->grid, rect_of(r), &t->pen);
 	return 1;
 }
 
 /* The row of a cursor stays on the screen; what must go above it goes to the ring. */
-static int shrink(struct term *t, struct grid *g, int rows, int cols, int row)
+static int shrink(struct emu *t, struct grid *g, int rows, int cols, int row)
 {
 	int drop = row >= rows ? row - rows + 1 : 0;
 
@@ -124,10 +124,10 @@ static int shrink(struct term *t, struct grid *g, int rows, int cols, int row)
 
 static int resize_cb(int rows, int cols, VTermPos *delta, void *arg)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 	int row, col;
 
-	term_cursor(t, &row, &col);
+	emu_cursor(t, &row, &col);
 	if (t->grid == &t->screens[1])
 		t->saved[0].row -= shrink(t, &t->screens[0], rows, cols, t->saved[0].row);
 	delta->row = -shrink(t, t->grid, rows, cols, row);
@@ -150,7 +150,7 @@ static const VTermStateCallbacks callbacks = {
 
 /* What the filter calls */
 
-static void on_ascii(struct term *t, const char *p, size_t n)
+static void on_ascii(struct emu *t, const char *p, size_t n)
 {
 	const char *so = memchr(p, 0x0E, n), *si = memchr(p, 0x0F, n);
 
@@ -162,7 +162,7 @@ static void on_ascii(struct term *t, const char *p, size_t n)
 }
 
 /* Text with glyphs beyond ASCII: stand-ins go to libvterm, glyphs into the queue. */
-static void on_glyphs(struct term *t, const char *p, size_t n)
+static void on_glyphs(struct emu *t, const char *p, size_t n)
 {
 	char out[FILTER_TEXT_MAX * 2];
 	size_t len = 0;
@@ -191,7 +191,7 @@ static void on_glyphs(struct term *t, const char *p, size_t n)
 	t->queue_n = t->queue_at = 0;
 }
 
-static void on_seq(struct term *t, const char *p, size_t n)
+static void on_seq(struct emu *t, const char *p, size_t n)
 {
 	char last = p[n - 1];
 
@@ -202,17 +202,17 @@ static void on_seq(struct term *t, const char *p, size_t n)
 	write_vt(t, p, n);
 }
 
-static void save(struct term *t)
+static void save(struct emu *t)
 {
-	struct term_saved *s = &t->saved[t->grid == &t->screens[1]];
+	struct emu_saved *s = &t->saved[t->grid == &t->screens[1]];
 
-	term_cursor(t, &s->row, &s->col);
+	emu_cursor(t, &s->row, &s->col);
 	s->pen = t->pen;
 	memcpy(s->sets, t->sets, sizeof(s->sets));
 	s->shifted = t->shifted;
 }
 
-static void use_sets(struct term *t, const char sets[2], bool shifted)
+static void use_sets(struct emu *t, const char sets[2], bool shifted)
 {
 	char s[16];
 
@@ -222,9 +222,9 @@ static void use_sets(struct term *t, const char sets[2], bool shifted)
 	write_str(t, s);
 }
 
-static void restore(struct term *t)
+static void restore(struct emu *t)
 {
-	const struct term_saved *s = &t->saved[t->grid == &t->screens[1]];
+	const struct emu_saved *s = &t->saved[t->grid == &t->screens[1]];
 
 	t->pen = s->pen;
 	if (t->margins)
@@ -233,7 +233,7 @@ static void restore(struct term *t)
 	use_sets(t, s->sets, s->shifted);
 }
 
-static void show_screen(struct term *t, bool alt, bool wipe)
+static void show_screen(struct emu *t, bool alt, bool wipe)
 {
 	struct grid *g = &t->screens[alt];
 	struct grid_rect all = {0, t->grid->rows, 0, t->grid->cols};
@@ -253,12 +253,12 @@ static void show_screen(struct term *t, bool alt, bool wipe)
 	t->modes = alt ? t->modes | PANE_MODE_ALT : t->modes & ~(uint32_t)PANE_MODE_ALT;
 }
 
-static void set_mode(struct term *t, uint32_t bit, bool on)
+static void set_mode(struct emu *t, uint32_t bit, bool on)
 {
 	t->modes = on ? t->modes | bit : t->modes & ~bit;
 }
 
-static void set_mouse(struct term *t, uint32_t bit, bool on)
+static void set_mouse(struct emu *t, uint32_t bit, bool on)
 {
 	const uint32_t all = PANE_MODE_MOUSE_CLICK | PANE_MODE_MOUSE_DRAG | PANE_MODE_MOUSE_MOVE;
 
@@ -266,7 +266,7 @@ static void set_mouse(struct term *t, uint32_t bit, bool on)
 	set_mode(t, bit, on);
 }
 
-static void alt_screen(struct term *t, int num, bool on)
+static void alt_screen(struct emu *t, int num, bool on)
 {
 	if (num == 1049 && on && t->grid == &t->screens[0])
 		save(t);
@@ -278,7 +278,7 @@ static void alt_screen(struct term *t, int num, bool on)
 	show_screen(t, on, true);
 }
 
-static void on_mode(struct term *t, const struct filter_item *i)
+static void on_mode(struct emu *t, const struct filter_item *i)
 {
 	switch (i->num) {
 	case 1:
@@ -322,20 +322,20 @@ static void on_mode(struct term *t, const struct filter_item *i)
 	}
 }
 
-static void reset_margins(struct term *t)
+static void reset_margins(struct emu *t)
 {
 	int row, col;
 
 	if (!t->margins)
 		return;
-	term_cursor(t, &row, &col);
+	emu_cursor(t, &row, &col);
 	write_str(t, "\033[?6l\033[r\033[?69h\033[s\033[?69l");
 	move_to(t, row, col);
 	t->margins = false;
 }
 
 /* DECSTR, which libvterm does not know. */
-static void soft_reset(struct term *t)
+static void soft_reset(struct emu *t)
 {
 	reset_margins(t);
 	write_str(t, "\033[4l\033[?7h");
@@ -343,10 +343,10 @@ static void soft_reset(struct term *t)
 	memset(&t->pen, 0, sizeof(t->pen));
 	set_mode(t, PANE_MODE_CURSOR_KEYS | PANE_MODE_KEYPAD | PANE_MODE_CURSOR_HIDDEN, false);
 	for (int i = 0; i < 2; i++)
-		t->saved[i] = (struct term_saved){.sets = {'B', 'B'}};
+		t->saved[i] = (struct emu_saved){.sets = {'B', 'B'}};
 }
 
-static void hard_reset(struct term *t)
+static void hard_reset(struct emu *t)
 {
 	show_screen(t, false, true);
 	soft_reset(t);
@@ -359,7 +359,7 @@ static void hard_reset(struct term *t)
 	grid_touch(t->grid);
 }
 
-static void set_title(struct term *t, const char *s, size_t n)
+static void set_title(struct emu *t, const char *s, size_t n)
 {
 	if (n >= sizeof(t->title))
 		n = utf8_whole(s, sizeof(t->title) - 1);
@@ -368,7 +368,7 @@ static void set_title(struct term *t, const char *s, size_t n)
 	t->titles++;
 }
 
-static void set_clip(struct term *t, const char *s, size_t n)
+static void set_clip(struct emu *t, const char *s, size_t n)
 {
 	mem_free(t->clip);
 	t->clip = mem_strndup(s, n);
@@ -377,14 +377,14 @@ static void set_clip(struct term *t, const char *s, size_t n)
 
 static void item_cb(void *arg, const struct filter_item *i)
 {
-	struct term *t = arg;
+	struct emu *t = arg;
 
 	switch (i->kind) {
 	case FILTER_TEXT:
 		(i->ascii ? on_ascii : on_glyphs)(t, i->bytes, i->n);
 		break;
 	case FILTER_MARK:
-		term_mark_add(t, i->cp);
+		emu_mark_add(t, i->cp);
 		break;
 	case FILTER_SEQ:
 		on_seq(t, i->bytes, i->n);
@@ -393,7 +393,7 @@ static void item_cb(void *arg, const struct filter_item *i)
 		t->bells++;
 		break;
 	case FILTER_PEN:
-		term_pen_apply(&t->pen, i->args, i->nargs);
+		emu_pen_apply(&t->pen, i->args, i->nargs);
 		break;
 	case FILTER_MODE:
 		on_mode(t, i);
@@ -418,7 +418,7 @@ static void item_cb(void *arg, const struct filter_item *i)
 		ring_erase(&t->ring);
 		break;
 	case FILTER_QUERY:
-		term_reply_query(t, i->num);
+		emu_reply_query(t, i->num);
 		break;
 	case FILTER_TITLE:
 		set_title(t, i->data, i->data_n);
@@ -434,9 +434,9 @@ static int clamp(int v, int lo, int hi)
 	return v < lo ? lo : v > hi ? hi : v;
 }
 
-struct term *term_new(int rows, int cols)
+struct emu *emu_new(int rows, int cols)
 {
-	struct term *t = mem_alloc(sizeof(*t));
+	struct emu *t = mem_alloc(sizeof(*t));
 
 	rows = clamp(rows, PANE_ROWS_MIN, PANE_ROWS_MAX);
 	cols = clamp(cols, PANE_COLS_MIN, PANE_COLS_MAX);
@@ -454,7 +454,7 @@ struct term *term_new(int rows, int cols)
 	return t;
 }
 
-void term_free(struct term *t)
+void emu_free(struct emu *t)
 {
 	if (!t)
 		return;
@@ -467,13 +467,13 @@ void term_free(struct term *t)
 	mem_free(t);
 }
 
-void term_feed(struct term *t, const char *p, size_t n)
+void emu_feed(struct emu *t, const char *p, size_t n)
 {
 	t->fed += n;
 	filter_feed(&t->filter, p, n);
 }
 
-void term_resize(struct term *t, int rows, int cols)
+void emu_resize(struct emu *t, int rows, int cols)
 {
 	rows = clamp(rows, PANE_ROWS_MIN, PANE_ROWS_MAX);
 	cols = clamp(cols, PANE_COLS_MIN, PANE_COLS_MAX);

@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "tui/pane/term_internal.h"
+#include "tui/pane/emu_internal.h"
 
-static void say(struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct emu *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A program that asks faster than it reads loses answers, whole ones. */
-static void say(struct term *t, const char *fmt, ...)
+static void say(struct emu *t, const char *fmt, ...)
 {
 	va_list ap;
 	size_t room = sizeof(t->reply) - t->reply_n;
@@ -23,7 +23,7 @@ static void say(struct term *t, const char *fmt, ...)
 		t->reply_n += (size_t)n;
 }
 
-static void say_mode(struct term *t, int num)
+static void say_mode(struct emu *t, int num)
 {
 	static const struct {
 		int num;
@@ -44,15 +44,15 @@ static void say_mode(struct term *t, int num)
 	}
 }
 
-static void say_cursor(struct term *t, const char *mark)
+static void say_cursor(struct emu *t, const char *mark)
 {
 	int row, col;
 
-	term_cursor(t, &row, &col);
+	emu_cursor(t, &row, &col);
 	say(t, "\033[%s%d;%dR", mark, row + 1, col + 1);
 }
 
-void term_reply_query(struct term *t, int query)
+void emu_reply_query(struct emu *t, int query)
 {
 	switch (query) {
 	case FILTER_Q_DA1:

@@ -7,8 +7,8 @@
  * libvterm says where it goes.  Colours, saved cursors, both screens, private modes and all
  * replies are kept here.
  */
-#ifndef TUI_PANE_TERM_H
-#define TUI_PANE_TERM_H
+#ifndef TUI_PANE_EMU_H
+#define TUI_PANE_EMU_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,24 +19,24 @@
 struct VTerm;
 struct VTermState;
 
-#define TERM_REPLY_MAX 512
-#define TERM_CLIP_SIZE (FILTER_CLIP_MAX + 1)
+#define EMU_REPLY_MAX 512
+#define EMU_CLIP_SIZE (FILTER_CLIP_MAX + 1)
 
-struct term_saved {
+struct emu_saved {
 	int row, col;
 	struct pane_pen pen;
 	char sets[2];
 	bool shifted;
 };
 
-struct term {
+struct emu {
 	struct VTerm *vt;
 	struct VTermState *state;
 	struct filter filter;
 	struct grid screens[2];      /* main, alternate (made at its first use) */
 	struct grid *grid;           /* the one shown */
 	struct pane_pen pen;
-	struct term_saved saved[2];  /* of each screen */
+	struct emu_saved saved[2];  /* of each screen */
 	char sets[2];                /* G0 and G1 as designated: 'B', '0', 'A' */
 	bool shifted;                /* SO: G1 is in use */
 	bool margins;                /* margins, origin or DECLRMM may be set */
@@ -56,17 +56,17 @@ struct term {
 	bool marks_dirty;
 	uint64_t fed, swept;         /* bytes fed; fed at the last sweep of marks */
 	struct ring ring;
-	char reply[TERM_REPLY_MAX];  /* to be written to the program */
+	char reply[EMU_REPLY_MAX];  /* to be written to the program */
 	size_t reply_n;
 	char *clip;                  /* base64 of the last OSC 52, until taken; heap */
 	size_t clip_n;
 };
 
 /* Sizes are clamped to PANE_ROWS_* and PANE_COLS_*. */
-struct term *term_new(int rows, int cols);
-void term_free(struct term *t);
-void term_feed(struct term *t, const char *p, size_t n);
-void term_resize(struct term *t, int rows, int cols);
-void term_cursor(const struct term *t, int *row, int *col);
+struct emu *emu_new(int rows, int cols);
+void emu_free(struct emu *t);
+void emu_feed(struct emu *t, const char *p, size_t n);
+void emu_resize(struct emu *t, int rows, int cols);
+void emu_cursor(const struct emu *t, int *row, int *col);
 
 #endif

@@ -1,6 +1,6 @@
 /* SGR: what colours and attributes the next glyphs get. */
 #include <string.h>
-#include "tui/pane/term_internal.h"
+#include "tui/pane/emu_internal.h"
 
 static void underline(struct pane_pen *pen, unsigned style)
 {
@@ -47,7 +47,7 @@ static void color_code(struct pane_pen *pen, int v)
 		pen->fg = c;
 }
 
-void term_pen_apply(struct pane_pen *pen, const int *args, int n)
+void emu_pen_apply(struct pane_pen *pen, const int *args, int n)
 {
 	for (int i = 0; i < n; i++) {
 		int v = args[i];

@@ -5,21 +5,21 @@
  */
 #include <string.h>
 #include "base/mem.h"
-#include "tui/pane/term_internal.h"
+#include "tui/pane/emu_internal.h"
 
 #define SWEEP_EVERY 65536
 
-static bool used(const struct term *t, int i)
+static bool used(const struct emu *t, int i)
 {
 	return t->marks_used[i / 8] >> (i % 8) & 1;
 }
 
-static void use(struct term *t, int i)
+static void use(struct emu *t, int i)
 {
 	t->marks_used[i / 8] |= (uint8_t)(1 << (i % 8));
 }
 
-static void sweep_grid(struct term *t, const struct grid *g)
+static void sweep_grid(struct emu *t, const struct grid *g)
 {
 	size_t n = g->mem ? (size_t)g->rows * (size_t)g->cols : 0;
 
@@ -28,7 +28,7 @@ static void sweep_grid(struct term *t, const struct grid *g)
 			use(t, g->mem[i].mark);
 }
 
-static void sweep(struct term *t)
+static void sweep(struct emu *t)
 {
 	memset(t->marks_used, 0, sizeof(t->marks_used));
 	use(t, 0);
@@ -38,7 +38,7 @@ static void sweep(struct term *t)
 	t->marks_at = 1;
 }
 
-static int find_free(struct term *t)
+static int find_free(struct emu *t)
 {
 	for (; t->marks_at < PANE_MARKS; t->marks_at++)
 		if (!used(t, t->marks_at))
@@ -46,7 +46,7 @@ static int find_free(struct term *t)
 	return 0;
 }
 
-static int take_entry(struct term *t)
+static int take_entry(struct emu *t)
 {
 	int i;
 
@@ -68,7 +68,7 @@ static int take_entry(struct term *t)
 	return i;
 }
 
-void term_mark_add(struct term *t, uint32_t cp)
+void emu_mark_add(struct emu *t, uint32_t cp)
 {
 	struct pane_cell *c = grid_cell(t->grid, t->last_row, t->last_col);
 	int i = 0;
