@@ -58,8 +58,11 @@ static size_t header_cb(char *data, size_t size, size_t n, void *arg)
 
 	n = all;
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (n <= 2 && (status == 101 || status >= 200))
+	if (n <= 2 && (status == 101 || status >= 200)) {
 		job->headers_done = true;
+		if (job->req.head_cb && !job->cancelled)
+			job->req.head_cb(job->req.arg, (int)status);
+	}
 	if (n > 5 && strncasecmp(data, "ETag:", 5) == 0) {
 		while (at < n && data[at] == ' ')
 			at++;

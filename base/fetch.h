@@ -24,6 +24,8 @@ struct fetch_request {
 	long connect_timeout_ms;   /* 0 = 5000 */
 	/* Read the body from here instead (chunked); returns bytes, 0 = end, (size_t)-1 = abort. */
 	size_t (*read_cb)(void *arg, char *data, size_t size);
+	/* Given the status of the reply once its headers are read, or NULL. */
+	void (*head_cb)(void *arg, int status);
 	/* Given parts of a 2xx reply as they come, instead of collecting them; nonzero = abort.
 	 * The body of any other status is collected as usual. */
 	int (*data_cb)(void *arg, const char *data, size_t len);
@@ -42,9 +44,9 @@ int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct
 
 /*
  * Ask to upgrade a connection to a raw stream (101, or 200 as some Docker engines answer) on a
- * unix socket.  Returns the connected stream, non-blocking, owned by the caller; bytes that followed the
- * headers at once are put into *early (caller initialises, ceiling of at least 64 KiB).  Other statuses: -1 with the
- * body's text in err and *status set.
+ * unix socket.  Returns the connected stream, non-blocking, owned by the caller; bytes that
+ * followed the headers at once are put into *early (caller initialises, ceiling of at least
+ * 64 KiB).  Other statuses: -1 with the body's text in err and *status set.
  */
 int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *status,
     struct cl_err *err);

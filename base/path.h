@@ -41,9 +41,11 @@ void path_save_abort(struct path_save *s);
 /* Remove temps that a killed save left in the directory of name. Returns how many. */
 int path_save_sweep(int root, const char *name);
 
-int path_create(int root, const char *name, struct cl_err *err);   /* new empty file, CL_CONFLICT if there */
+/* A new empty file; CL_CONFLICT if there is something of that name. */
+int path_create(int root, const char *name, struct cl_err *err);
 int path_mkdir(int root, const char *name, struct cl_err *err);
-int path_rename(int root, const char *from, const char *to, struct cl_err *err); /* never replaces */
+/* Never replaces. */
+int path_rename(int root, const char *from, const char *to, struct cl_err *err);
 int path_remove(int root, const char *name, struct cl_err *err);   /* a file, link, or tree */
 /* Whole file of at most max bytes into heap memory (NUL-terminated); the caller frees. */
 char *path_read(int root, const char *name, size_t max, size_t *len, struct cl_err *err);
