@@ -10,12 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+/* Written here and not by log.h, which needs memory itself. */
+static void out_of_memory(size_t size)
+{
+	dprintf(STDERR_FILENO, "codinglab: out of memory (%zu bytes)\n", size);
+	_exit(1);
+}
 
 static void *need(void *p, size_t size)
 {
 	if (!p)
-		log_fatal("out of memory (%zu bytes)", size);
+		out_of_memory(size);
 	return p;
 }
 
@@ -27,7 +32,7 @@ void *mem_alloc(size_t size)
 void *mem_array(size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)
-		log_fatal("out of memory (%zu x %zu bytes)", count, size);
+		out_of_memory(SIZE_MAX);
 	return mem_alloc(count * size);
 }
 
@@ -36,7 +41,7 @@ void *mem_resize(void *p, size_t count, size_t size)
 	size_t all;
 
 	if (size && count > SIZE_MAX / size)
-		log_fatal("out of memory (%zu x %zu bytes)", count, size);
+		out_of_memory(SIZE_MAX);
 	all = count * size;
 	return need(realloc(p, all ? all : 1), all);
 }
@@ -65,7 +70,7 @@ char *mem_printf(const char *fmt, ...)
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		log_fatal("out of memory (formatted text)");
+		out_of_memory(0);
 	return s;
 }
 
