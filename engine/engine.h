@@ -34,6 +34,9 @@ struct engine {
 	struct engine_post *posted;  /* hand-over from workers, engine.c */
 };
 
+void engine_open(struct engine *e, uv_loop_t *loop);
+void engine_close(struct engine *e); /* run the loop once more afterwards */
+
 /* Run fn(e, arg) on the loop's thread soon.  From any thread, in order per thread. */
 void engine_post(struct engine *e, void (*fn)(struct engine *e, void *arg), void *arg);
 /* Run work on a worker thread, then done on the loop (done may be NULL). */

@@ -17,7 +17,7 @@ static const char first[] =
     " name TEXT NOT NULL UNIQUE,"
     " role TEXT NOT NULL CHECK (role IN ('student','developer','teacher','operator','admin')),"
     " password TEXT," /* argon2id string, NULL = none */
-    " disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0,1)),"
+    " disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0,1,2))," /* 2 = goes with its projects */
     " created INTEGER NOT NULL) STRICT;"
 
     "CREATE TABLE key ("

@@ -64,6 +64,10 @@ struct route_params {
 	char value[ROUTE_PARAMS][ROUTE_PARAM_SIZE]; /* percent-decoded, no NUL, valid UTF-8 */
 };
 
+/* Percent-decoding of s[0..n) into out, NUL-terminated; -1 for nothing, bad escapes, NUL, bad UTF-8, and
+ * what does not fit. */
+int route_decode(const char *s, size_t n, char *out, size_t size);
+
 /* Which route?  path without query.  NULL: err is CL_NOT_FOUND (no such path, or a parameter that is
  * malformed); *allow then lists methods that the path has ("GET, POST"), or is "". */
 const struct route *route_match(const char *method, const char *path, struct route_params *out,
