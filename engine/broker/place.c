@@ -1,0 +1,125 @@
+/* Where things are and what they are called: see place.h. */
+#include "engine/broker/place.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define REPOSITORY "localhost/codinglab/"
+
+static void set(char *dst, size_t size, const char *option)
+{
+	if (mem_copy_str(dst, size, config_str(option)) < 0)
+		log_fatal("%s: longer than %zu bytes", option, size - 1);
+}
+
+void place_identify(struct place *p)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a: a name, not a secret */
+
+	for (const char *s = p->state; *s; s++)
+		h = (h ^ (uint8_t)*s) * 0x100000001b3u;
+	snprintf(p->instance, sizeof(p->instance), "%016" PRIx64, h);
+}
+
+void place_load(struct place *p)
+{
+	memset(p, 0, sizeof(*p));
+	set(p->state, sizeof(p->state), "state.dir");
+	set(p->run, sizeof(p->run), "run.dir");
+	set(p->edge, sizeof(p->edge), "edge.dir");
+	set(p->images, sizeof(p->images), "images.dir");
+	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
+	set(p->socket, sizeof(p->socket), "runtime.socket");
+	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");
+	p->slots = (int)config_int("edge.slots");
+	place_identify(p);
+}
+
+static void named(const struct place *p, const char *name, char out[PLACE_NAME])
+{
+	snprintf(out, PLACE_NAME, "cl-%.8s-%s", p->instance, name);
+}
+
+void place_container(const struct place *p, const char *name, char out[PLACE_NAME])
+{
+	named(p, name, out);
+}
+
+void place_volume(const struct place *p, const char *name, char out[PLACE_NAME])
+{
+	named(p, name, out);
+}
+
+void place_network(const struct place *p, const char *name, char out[PLACE_NAME])
+{
+	named(p, name, out);
+}
+
+void place_image(const struct place *p, const char *id, const char *tag, char *out, size_t size)
+{
+	if (strncmp(id, "sha256:", 7) == 0)
+		snprintf(out, size, "%s", id);
+	else if (strchr(id, '/'))
+		snprintf(out, size, REPOSITORY "i%.8s/%s:%s", p->instance, id, tag ? tag : "latest");
+	else
+		snprintf(out, size, REPOSITORY "%s:%s", id, tag ? tag : "latest");
+}
+
+int place_image_id(const struct place *p, const char *reference, char *out, size_t size)
+{
+	char mine[32];
+	const char *s = reference;
+	size_t n;
+
+	if (strncmp(s, REPOSITORY, sizeof(REPOSITORY) - 1) != 0)
+		return -1;
+	s += sizeof(REPOSITORY) - 1;
+	snprintf(mine, sizeof(mine), "i%.8s/", p->instance);
+	n = strcspn(s, ":");
+	if (memchr(s, '/', n)) {
+		if (strncmp(s, mine, strlen(mine)) != 0)
+			return -1;
+		s += strlen(mine);
+		n -= strlen(mine);
+	}
+	if (n >= size)
+		return -1;
+	memcpy(out, s, n);
+	out[n] = '\0';
+	return 0;
+}
+
+void place_project(const struct place *p, int64_t project, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/projects/%" PRId64, p->state, project);
+}
+
+void place_work(const struct place *p, int64_t project, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/projects/%" PRId64 "/work", p->state, project);
+}
+
+void place_home(const struct place *p, int64_t project, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/projects/%" PRId64 "/home", p->state, project);
+}
+
+void place_build(const struct place *p, int64_t op, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/builds/%" PRId64, p->state, op);
+}
+
+void place_slot(const struct place *p, int slot, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/%d", p->edge, slot);
+}
+
+void place_tickets(const struct place *p, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/broker/tickets", p->run);
+}

@@ -1,0 +1,49 @@
+/*
+ * Where things are and what they are called: every host path and every name in the container
+ * engine is computed here from checked parts.  Two labs on one machine differ in their instance
+ * id (a hash of state.dir), which is part of each name and a label of each object.
+ */
+#ifndef ENGINE_BROKER_PLACE_H
+#define ENGINE_BROKER_PLACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLACE_NAME 128
+#define PLACE_PATH 512
+#define PLACE_LABEL "codinglab.instance" /* every object of ours carries it */
+
+struct place {
+	char state[256];       /* state.dir */
+	char run[256];         /* run.dir */
+	char edge[256];        /* edge.dir */
+	char images[256];      /* images.dir: the stacks' folders */
+	char rootfs[256];      /* the base's file system, a tar */
+	char socket[108];      /* the container engine's */
+	char instance[17];     /* 16 hex digits */
+	char log_driver[16];   /* "k8s-file" (podman) or "json-file" (docker) */
+	int slots;             /* edge.slots */
+};
+
+/* Fill from the configuration (config_load() first). */
+void place_load(struct place *p);
+/* Set the instance id from p->state. */
+void place_identify(struct place *p);
+
+void place_container(const struct place *p, const char *name, char out[PLACE_NAME]);
+void place_volume(const struct place *p, const char *name, char out[PLACE_NAME]);
+void place_network(const struct place *p, const char *name, char out[PLACE_NAME]);
+/* Image reference: "sha256:..." as it is; "python" -> "localhost/codinglab/python:latest";
+ * "app/p12" -> the same with the instance in it, so that two labs do not share applications. */
+void place_image(const struct place *p, const char *id, const char *tag, char *out, size_t size);
+/* Back from a reference to our id; 0, or -1 when it is no image of this lab's. */
+int place_image_id(const struct place *p, const char *reference, char *out, size_t size);
+
+void place_project(const struct place *p, int64_t project, char out[PLACE_PATH]);
+void place_work(const struct place *p, int64_t project, char out[PLACE_PATH]);
+void place_home(const struct place *p, int64_t project, char out[PLACE_PATH]);
+void place_build(const struct place *p, int64_t op, char out[PLACE_PATH]);
+void place_slot(const struct place *p, int slot, char out[PLACE_PATH]);
+void place_tickets(const struct place *p, char out[PLACE_PATH]);
+
+#endif
