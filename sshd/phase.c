@@ -77,7 +77,7 @@ int phase_verdict(struct phase *p, bool ok)
 	if (ok && p->proof) {
 		p->verified = true;
 		p->at = PHASE_AUTHED;
-	} else if (!ok && ++p->tries >= p->most_tries) {
+	} else if (!ok && (p->proof ? ++p->tries >= p->most_tries : ++p->offers >= PHASE_OFFERS)) {
 		p->at = PHASE_ENDING;
 		return -1;
 	}

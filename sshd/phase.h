@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include "base/monitor.h"
 
+#define PHASE_OFFERS 20
+
 enum phase_at { PHASE_PREAUTH, PHASE_ASKING, PHASE_AUTHED, PHASE_OPEN, PHASE_ENDING };
 enum phase_slot {
 	SLOT_FREE, SLOT_ASKED, SLOT_DOOR, SLOT_CHILD, SLOT_ENDED, SLOT_REFUSED
@@ -27,7 +29,8 @@ struct phase {
 	enum phase_at at;
 	bool proof;             /* the open question would prove who it is (not "may this key") */
 	bool verified;          /* the engine said yes to a proof; never unset */
-	int tries, most_tries;  /* proofs and key offers that were refused */
+	int tries, most_tries;  /* proofs that were refused */
+	int offers;             /* keys that were refused before any signature: agents hold several */
 	enum phase_slot slots[MONITOR_CHANNELS];
 };
 

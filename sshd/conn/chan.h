@@ -1,0 +1,75 @@
+/*
+ * Session channels of the client.  Each is idle until its shell or exec request, then asks the
+ * listener, then is joined to a door (a live session) or to a program, and ends with a status.
+ *
+ *   IDLE --shell, exec--> ASKED --granted--> DOOR | PROGRAM --end--> (freed)
+ *                           |  ^--switch, session died--+
+ *                           +--client closed--> GONE --answer--> (freed)
+ */
+#ifndef SSHD_CONN_CHAN_H
+#define SSHD_CONN_CHAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sshd/conn/conn.h"
+
+enum chan_state { CHAN_FREE, CHAN_IDLE, CHAN_ASKED, CHAN_GONE, CHAN_DOOR, CHAN_PROGRAM };
+
+struct chan {
+	enum chan_state state;
+	uint32_t id;
+	ssh_channel ssh;
+	struct ssh_channel_callbacks_struct callbacks;
+	/* what the client asked for */
+	bool pty;
+	int rows, cols;
+	char term[MONITOR_TERM_MAX + 1];
+	int nenv;
+	char *env[MONITOR_ENV_MAX];
+	/* descriptors: program's stdin, stdout, stderr; of a terminal in == out; of a door in == out */
+	int in, out, err;
+	/* from the client to the program */
+	size_t backlog;          /* bytes that libssh holds for us */
+	char *in_buf;            /* taken from libssh, not taken by the program */
+	size_t in_len, in_off;
+	bool client_eof, client_closed;
+	/* from the program to the client */
+	char *out_buf;
+	size_t out_len, out_off;
+	bool out_is_err;
+	bool eof_sent;
+	/* its end */
+	bool answered;           /* the listener holds this channel for us */
+	bool exited;             /* code and sig are known */
+	bool ending;             /* send what is in out_buf, then the status, then close */
+	bool no_status;          /* nothing is known about how it ended */
+	int code, sig;
+	/* door */
+	uint32_t frame;
+	bool ack_due, resize_due, drew;
+	int restarts;
+	int64_t restarted_at;
+};
+
+extern struct chan chan_all[MONITOR_CHANNELS];
+
+/* libssh callbacks of the session */
+ssh_channel chan_open_cb(ssh_session session, void *arg);
+int chan_message_cb(ssh_session session, ssh_message msg, void *arg);
+
+/* The listener's answers; fds are owned by the channel from now on. */
+void chan_granted(uint32_t id, bool door, bool pty, const int fds[3]);
+void chan_refused(uint32_t id, int code, const char *text);
+void chan_exited(uint32_t id, int code, int sig);
+/* End every channel with a reason, then the connection. */
+void chan_close_all(const char *reason);
+
+/* End this one: text (may be "") to the client, then the exit code. */
+void chan_finish(struct chan *c, int code, const char *text);
+/* Ask the listener for a session again: it died. */
+void chan_reopen(struct chan *c);
+/* After each turn: send statuses, free what is over.  Returns how many channels are left. */
+int chan_sweep(void);
+
+#endif
