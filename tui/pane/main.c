@@ -11,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
-#include "base/mem.h"
-#include "base/priv.h"
 #include "base/sock.h"
+#include "tui/pane/jail.h"
 #include "tui/pane/super.h"
 
 static int fd_of(const char *s)
@@ -44,7 +43,6 @@ int main(int argc, char **argv)
 		log_fatal("usage: codinglab-pane --fd N --shm-fd M");
 	if (chdir("/") < 0 || sock_nonblock(sock, 1) < 0)
 		log_fatal("start: the descriptors given are not usable");
-	priv_no_new_privs();
-	priv_limits(0, -1);
+	jail_begin();
 	return super_run(sock, memfd, test);
 }
