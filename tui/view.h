@@ -59,7 +59,8 @@ struct view_ops {
 	void (*event)(struct view *v, const char *type, json_t *event); /* from the engine; borrowed */
 	void (*focus)(struct view *v, bool on);
 	void (*tick)(struct view *v, int64_t now_ms); /* about once a second while visible and a door is there */
-	/* For the border and the bar; borrowed until the next call. title default: name. */
+	/* For the border and the bar; borrowed until the next call. title default: name.  A VIEW_FULL
+	 * view with a title draws the top line of the screen itself, instead of the menu line. */
 	const char *(*title)(struct view *v);  /* "views.py ●", "1 bash" */
 	const char *(*status)(struct view *v); /* right end of the key bar: "views.py 13:24  utf-8" */
 	bool (*unsaved)(struct view *v);       /* quitting would lose something */
@@ -95,7 +96,14 @@ struct view_host {
 };
 void view_set_host(const struct view_host *host);
 
-/* The instances of tui/view_table.c. */
+/*
+ * The instances of tui/view_table.c, and what their create() takes:
+ *   terminal  "" a login shell; "run" the project's run command; "run CMD..." that line; "enter
+ *             TIER[-N] [dev|prod]" a shell in an instance.  The end of a run is shown in the
+ *             terminal's last line ("exited 0") and its title, the tab stays.
+ *   editor    the file's name beneath the workspace, "" for an empty buffer
+ *   output    "verb LINE" runs a verb and shows what it prints; "op KIND" follows an operation
+ */
 extern const struct view_ops view_home_ops, view_tree_ops, view_editor_ops, view_terminal_ops,
     view_chat_ops, view_ops_ops, view_output_ops, view_events_ops, view_help_ops;
 
