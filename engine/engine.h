@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "engine/backend.h"
 #include "engine/store.h"
-#include "images/stack.h"
 
 struct event_hub;    /* event.c */
 struct server;       /* server.c */
@@ -24,7 +23,6 @@ struct engine {
 	struct backend backend;      /* ops are thread-safe and block: workers only */
 	char backend_state[16];      /* "ready", "degraded", "down" */
 	char backend_error[512];     /* why, or "" */
-	struct stack_set stacks;     /* read-only after start */
 	struct event_hub *events;
 	struct server *server;
 	struct auth *auth;

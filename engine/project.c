@@ -1,0 +1,120 @@
+/* Projects: JSON, URL, removal; see project.h. */
+#include "engine/project.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/op.h"
+#include "engine/request.h"
+
+struct leftover {
+	int64_t project;
+	uid_t uid;
+	struct cl_err err;
+};
+
+void
+project_url(struct engine *e, int64_t project, char *out, size_t size)
+{
+	struct store_row *r = store_query(e->store,
+	    "SELECT host FROM env WHERE project = ? AND serving IS NOT NULL AND serving > 0"
+	    " AND host <> '' ORDER BY name = 'prod' DESC LIMIT 1", "i", project);
+	int64_t port = config_int("edge.port");
+
+	out[0] = '\0';
+	if (store_next(r)) {
+		if (port == 80)
+			snprintf(out, size, "http://%s/", store_str(r, 0));
+		else
+			snprintf(out, size, "http://%s:%" PRId64 "/", store_str(r, 0), port);
+	}
+	store_end(r, NULL);
+}
+
+json_t *
+project_json(struct engine *e, const struct store_project *p, enum policy_role right)
+{
+	char at[32], url[600], work[600];
+	json_t *o;
+
+	clock_iso(p->created, at, sizeof at);
+	project_url(e, p->id, url, sizeof url);
+	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "id", (json_int_t)p->id,
+	    "name", p->name, "owner", p->owner_name, "stack", p->stack, "description", p->description,
+	    "role", policy_role_text(right), "created", at, "dev", p->dev_state, "members", p->members,
+	    "running", url[0] != '\0' ? json_string(url) : json_null());
+	if (right >= POLICY_EDITOR) {
+		snprintf(work, sizeof work, "%s/projects/%" PRId64 "/work", config_str("state.dir"), p->id);
+		json_object_set_new(o, "workspace", json_string(work));
+	}
+	return o;
+}
+
+int
+project_remove(struct engine *e, struct request *r, const struct store_project *p,
+    int64_t *op, struct cl_err *err)
+{
+	int64_t id;
+
+	if (strcmp(p->state, "removing") == 0) {
+		if (op == NULL)
+			return 0; /* on its way already */
+		return err_set(err, CL_CONFLICT, "project %s: it is being removed", p->name);
+	}
+	if (store_project_set_state(e->store, p->id, "removing", err) < 0 ||
+	    op_begin(e, r, "project rm", p->id, NULL, NULL, &id, err) < 0)
+		return -1;
+	if (op != NULL)
+		*op = id;
+	return 0;
+}
+
+/* -- leftovers -- */
+
+static void
+sweep_work_cb(struct engine *e, void *arg)
+{
+	struct leftover *l = arg;
+
+	e->backend.ops->workspace_remove(&e->backend, l->project, l->uid, &l->err);
+}
+
+static void
+sweep_done_cb(struct engine *e, void *arg)
+{
+	struct leftover *l = arg;
+
+	if (l->err.code != CL_OK)
+		log_warn("workspace of project %" PRId64 ": %s", l->project, l->err.message);
+	mem_free(l);
+}
+
+void
+project_sweep(struct engine *e)
+{
+	struct cl_err err = {0};
+	int64_t id;
+
+	while ((id = store_number(e->store, 0, "SELECT id FROM project WHERE state = 'creating' LIMIT 1",
+	    "")) != 0) {
+		struct leftover *l = mem_alloc(sizeof *l);
+		struct store_project p;
+
+		if (store_project_get(e->store, id, &p, &err) < 0 ||
+		    store_project_remove(e->store, id, &err) < 0) {
+			log_error("%s", err.message);
+			mem_free(l);
+			return;
+		}
+		log_info("project %s.%s: its making was cut off, it is removed", p.owner_name, p.name);
+		l->project = id;
+		l->uid = engine_uid(e, p.owner);
+		engine_work(e, sweep_work_cb, sweep_done_cb, l);
+	}
+}
