@@ -34,6 +34,14 @@ typedef void client_state_cb(void *arg, bool up, const struct cl_err *why);
 struct client_events *client_events_open(struct client *c, const char *query, int64_t since,
     client_event_cb *event, client_state_cb *state, void *arg);
 void client_events_close(struct client_events *e);
+/*
+ * Blocking: follow the stream at path ("/v1/events?op=7") and give each event to the callback until
+ * that returns nonzero (returns 0), *cancelled is set, or timeout_ms have passed (CL_TIMEOUT; 0 =
+ * none).  A cut stream is taken up again where it was; a refusal by the engine ends it.
+ */
+typedef int client_follow_cb(void *arg, const char *type, json_t *event);
+int client_events_follow(const char *socket, const char *path, int64_t since, int64_t timeout_ms,
+    volatile int *cancelled, client_follow_cb *event, void *arg, struct cl_err *err);
 
 /* Executions.  client_exec_open presents a ticket (blocking, some ms); on success fds[0..2]: with a
  * tty all three are the same descriptor.  control carries RESIZE, SIGNAL and EXITED. */

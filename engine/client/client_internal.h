@@ -1,0 +1,25 @@
+/* What the files of the client library share. */
+#ifndef ENGINE_CLIENT_CLIENT_INTERNAL_H
+#define ENGINE_CLIENT_CLIENT_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/fetch.h"
+#include "engine/client/client.h"
+
+struct client_pending;
+
+struct client {
+	struct client_pending *calls;
+	struct fetch_async *fetch;
+	uv_loop_t *loop;
+	char *socket;
+};
+
+/* The engine's reply as JSON (new reference), or its error. NULL and err on failure. */
+json_t *client_parse(const struct fetch_reply *reply, struct cl_err *err);
+/* "http://engine" and path; the caller frees. */
+char *client_url(const char *path);
+/* What to say when nothing answers at socket. Returns -1. */
+int client_unreachable(const char *socket, const struct cl_err *why, struct cl_err *err);
+
+#endif
