@@ -262,7 +262,11 @@ static void judge(struct peer *p, int status)
 		note(p, "crash", text);
 		punish(p, PENALTY_CRASH);
 	} else if (!p->phase.verified && p->phase.at != PHASE_ENDING) {
-		punish(p, p->phase.tries || p->noted_name ? PENALTY_AUTH_FAILED : PENALTY_NO_AUTH);
+		bool tried = p->phase.tries || p->phase.offers;
+
+		if (p->phase.offers && !p->phase.tries && !p->noted_name)
+			note(p, "refused", "no known key");
+		punish(p, tried ? PENALTY_AUTH_FAILED : PENALTY_NO_AUTH);
 	}
 }
 

@@ -104,7 +104,7 @@ static void abandon(struct chan *c)
 
 static void send_status(struct chan *c)
 {
-	if (c->client_closed || c->no_status)
+	if (c->no_status || (c->client_closed && !c->eof_sent))
 		return;
 	if (c->sig && monitor_signal_name(c->sig))
 		ssh_channel_request_send_exit_signal(c->ssh, monitor_signal_name(c->sig), 0, "", "");
@@ -119,6 +119,12 @@ static bool program_over(const struct chan *c)
 {
 	return c->state == CHAN_PROGRAM && c->out < 0 && c->err < 0 && c->out_len == 0 &&
 	    (c->exited || conn.orphan);
+}
+
+/* A client that saw the end of the output may close at once; the status must still reach it. */
+static bool awaits_status(const struct chan *c)
+{
+	return c->state == CHAN_PROGRAM && c->eof_sent && !c->ending && !conn.orphan;
 }
 
 int chan_sweep(void)
@@ -136,7 +142,8 @@ int chan_sweep(void)
 			abandon(c);
 			continue;
 		}
-		if (c->client_closed || (c->ending && c->out_len == 0 && c->state != CHAN_ASKED)) {
+		if ((c->client_closed && !awaits_status(c)) ||
+		    (c->ending && c->out_len == 0 && c->state != CHAN_ASKED)) {
 			send_status(c);
 			release(c);
 			continue;

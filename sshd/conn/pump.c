@@ -67,22 +67,29 @@ static bool give_kept(struct chan *c)
 	return c->in_len == 0;
 }
 
+/*
+ * libssh opens the window wide again at each read, however much it still holds: reading piece by
+ * piece would let a client fill it without end.  So all of the backlog is taken at once, and only
+ * when everything taken before is gone: at most two windows are held.
+ */
 void pump_in(struct chan *c)
 {
 	while (give_kept(c) && c->backlog > 0) {
-		size_t want = c->backlog < PUMP_CHUNK ? c->backlog : PUMP_CHUNK;
+		size_t want = c->backlog;
 		int n;
 
-		if (!c->in_buf)
-			c->in_buf = mem_resize(NULL, PUMP_CHUNK, 1);
+		mem_free(c->in_buf);
+		c->in_buf = mem_resize(NULL, want, 1);
+		c->backlog = 0;
 		n = ssh_channel_read_nonblocking(c->ssh, c->in_buf, (uint32_t)want, 0);
-		if (n <= 0) {
-			c->backlog = 0;
+		if (n <= 0)
 			break;
-		}
-		c->backlog = (size_t)n < c->backlog ? c->backlog - (size_t)n : 0;
 		c->in_off = 0;
 		c->in_len = (size_t)n;
+	}
+	if (c->in_len == 0) {
+		mem_free(c->in_buf);
+		c->in_buf = NULL;
 	}
 	pump_in_end(c);
 }
