@@ -23,6 +23,17 @@ is_token(unsigned char c)
 	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
+static bool
+known_method(const char *m)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+
+	for (size_t i = 0; i < CL_COUNT(methods); i++)
+		if (strcmp(m, methods[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 request_line(struct gate *g, const char *line, size_t n)
 {
@@ -31,11 +42,10 @@ request_line(struct gate *g, const char *line, size_t n)
 
 	if (sp == NULL || sp == line || (size_t)(sp - line) >= sizeof g->method)
 		return -1;
-	for (const char *p = line; p < sp; p++)
-		if (*p < 'A' || *p > 'Z')
-			return -1;
 	memcpy(g->method, line, (size_t)(sp - line));
 	g->method[sp - line] = '\0';
+	if (!known_method(g->method))
+		return -1;
 	target = sp + 1;
 	if ((sp = memchr(target, ' ', (size_t)(end - target))) == NULL || *target != '/')
 		return -1;
@@ -139,7 +149,8 @@ gate_check(const char *head, size_t n, struct gate *g)
 		if (line == 0 && request_line(g, head + at, len) < 0)
 			return bad(g, "the request line is malformed");
 		if (line > 0 && len == 0)
-			return GATE_OK;
+			return n > at + 2 + (size_t)(g->length > 0 ? g->length : 0) ?
+			    bad(g, "more bytes than the request has") : GATE_OK;
 		if (line > 0 && (why = header_line(g, head + at, len)) != NULL)
 			return bad(g, why);
 		at += len + 2;

@@ -71,7 +71,9 @@ make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	struct cl_err err = {0};
 	struct stat st;
 
-	if (mkdir(path, mode) < 0 && errno != EEXIST) {
+	if (mkdir(path, mode) == 0) {
+		chmod(path, mode); /* whatever the umask */
+	} else if (errno != EEXIST) {
 		err_errno(&err, CL_FAILED, "cannot make %s", path);
 		fail(&err);
 	}

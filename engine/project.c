@@ -57,22 +57,14 @@ project_json(struct engine *e, const struct store_project *p, enum policy_role r
 }
 
 int
-project_remove(struct engine *e, struct request *r, const struct store_project *p,
-    int64_t *op, struct cl_err *err)
+project_remove(struct engine *e, struct request *r, struct reply *p,
+    const struct store_project *project, struct cl_err *err)
 {
-	int64_t id;
-
-	if (strcmp(p->state, "removing") == 0) {
-		if (op == NULL)
-			return 0; /* on its way already */
-		return err_set(err, CL_CONFLICT, "project %s: it is being removed", p->name);
-	}
-	if (store_project_set_state(e->store, p->id, "removing", err) < 0 ||
-	    op_begin(e, r, "project rm", p->id, NULL, NULL, &id, err) < 0)
+	if (strcmp(project->state, "removing") == 0)
+		return err_set(err, CL_CONFLICT, "project %s: it is being removed", project->name);
+	if (store_project_set_state(e->store, project->id, "removing", err) < 0)
 		return -1;
-	if (op != NULL)
-		*op = id;
-	return 0;
+	return op_begin(e, r, p, "project rm", project->id, NULL, NULL, NULL, err);
 }
 
 /* -- leftovers -- */

@@ -5,7 +5,6 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/event_hub.h"
-#include "engine/op.h"
 #include "engine/project.h"
 #include "engine/reconcile.h"
 #include "engine/reply.h"
@@ -153,12 +152,10 @@ static int
 project_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	struct store_project project;
-	int64_t op;
 
-	if (store_project_get(e->store, r->project, &project, err) < 0 ||
-	    project_remove(e, r, &project, &op, err) < 0)
+	if (store_project_get(e->store, r->project, &project, err) < 0)
 		return -1;
-	return op_reply(e, p, op, err);
+	return project_remove(e, r, p, &project, err);
 }
 
 static int

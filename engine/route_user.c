@@ -71,20 +71,22 @@ remove_project_cb(void *arg, const struct store_project *p)
 
 /* Starts the removal of everything the user owns. */
 static int
-remove_projects(struct engine *e, struct request *r, const struct store_user *u,
-    struct cl_err *err)
+remove_projects(struct engine *e, struct request *r, struct reply *p,
+    const struct store_user *u, struct cl_err *err)
 {
 	int n = store_project_count(e->store, 0);
 	cl_autofree int64_t *ids = mem_array((size_t)n + 1, sizeof *ids);
 	int64_t *end = ids;
-	struct store_project p;
+	struct store_project project;
 
 	if (store_project_each(e->store, u->id, remove_project_cb, &end, err) < 0)
 		return -1;
 	for (int64_t *id = ids; id < end; id++) {
-		if (store_project_get(e->store, *id, &p, err) < 0)
+		if (store_project_get(e->store, *id, &project, err) < 0)
 			return -1;
-		if (p.owner == u->id && project_remove(e, r, &p, NULL, err) < 0)
+		if (project.owner != u->id || strcmp(project.state, "removing") == 0)
+			continue;
+		if (project_remove(e, r, p, &project, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -105,7 +107,7 @@ user_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err
 		err_set(err, CL_CONFLICT, "user %s: owns %d project%s", u.name, n, n == 1 ? "" : "s");
 		return err_hint(err, "remove them first, or everything at once with --yes (?force=1)");
 	}
-	if ((n > 0 && remove_projects(e, r, &u, err) < 0) || account_remove(e, &u, err) < 0)
+	if ((n > 0 && remove_projects(e, r, p, &u, err) < 0) || account_remove(e, &u, err) < 0)
 		return -1;
 	reply_done(p);
 	return 0;

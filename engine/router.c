@@ -356,7 +356,7 @@ static int
 audit(struct reply *p, const struct cl_err *why, struct cl_err *err)
 {
 	const struct caller *c = &p->req.caller;
-	char detail[1100], stranger[32];
+	char detail[1700], stranger[32];
 	struct store_audit a = {.user = c->id, .name = c->name, .verb = verb_of(&p->req),
 	    .object = p->req.object, .detail = p->req.detail, .result = "ok"};
 

@@ -7,6 +7,7 @@
 #include "engine/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #define CONNECTIONS_MAX 1024
 #define CONNECTIONS_PER_UID 128
 #define HEAD_TIMEOUT_MS 10000
+#define STALL_S 30     /* whoever takes nothing for so long is cut off */
 #define PIECE 16384 /* bytes given to the library at a time */
 
 enum conn_state {
@@ -41,7 +43,8 @@ struct server_conn {
 	enum conn_state state;
 	int fd;                /* until the library owns it */
 	uid_t peer;
-	uv_poll_t poll;        /* CONN_HEAD */
+	uv_poll_t poll;        /* CONN_HEAD; later, of a stream: is the peer still there? */
+	int watched;           /* a second descriptor for that, or -1 */
 	bool polling;
 	int64_t since;
 	struct lws *wsi;
@@ -49,7 +52,7 @@ struct server_conn {
 	struct buf body, out;
 	char type[48], allow[64];
 	int status;
-	bool headers_sent, stream, ending;
+	bool headers_sent, stream, ending, writing;
 	size_t length;         /* of the answer's body */
 	void (*close_cb)(void *arg);
 	void *close_arg;
@@ -74,6 +77,7 @@ static int http_cb(struct lws *wsi, enum lws_callback_reasons reason, void *user
 static void accept_cb(uv_poll_t *h, int status, int events);
 static void timer_cb(uv_timer_t *h);
 static void head_cb(uv_poll_t *h, int status, int events);
+static void watch(struct server_conn *c);
 
 static const struct lws_protocols protocols[] = {
     {.name = "http", .callback = http_cb, .rx_buffer_size = PIECE},
@@ -178,10 +182,10 @@ poll_closed_cb(uv_handle_t *h)
 	struct server_conn *c = h->data;
 
 	c->polling = false;
-	if (c->state == CONN_HEAD) /* it was refused before the library had it */
-		free_conn(c);
-	else if (c->wsi == NULL && c->prev == NULL && c->next == NULL && c->server == NULL)
-		free_conn(c); /* it ended meanwhile */
+	if (c->server == NULL)
+		free_conn(c); /* refused, or it ended meanwhile */
+	else if (c->stream)
+		watch(c);
 }
 
 static void
@@ -233,6 +237,7 @@ accept_one(struct server *s, int fd)
 	c = mem_alloc(sizeof *c);
 	c->server = s;
 	c->fd = fd;
+	c->watched = -1;
 	c->peer = uid;
 	c->since = clock_ms();
 	buf_init(&c->body, SERVER_BODY_MAX);
@@ -361,12 +366,36 @@ timer_cb(uv_timer_t *h)
 
 /* -- the request, as the library reads it -- */
 
+/*
+ * One request for each connection: what follows is never read.  The library does not read it either,
+ * but wakes up for it all the time unless reading is off; with reading off it does not write.  So
+ * reading is on only while there is something to write, and that is limited in time.
+ */
+static void
+rest(struct server_conn *c)
+{
+	lws_rx_flow_control(c->wsi, 0);
+	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+}
+
+static void
+want_write(struct server_conn *c)
+{
+	if (!c->writing) {
+		c->writing = true;
+		lws_rx_flow_control(c->wsi, 1);
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, STALL_S);
+	}
+	lws_callback_on_writable(c->wsi);
+}
+
 static void
 hand_over(struct server_conn *c)
 {
 	if (c->state != CONN_REQUEST)
 		return;
 	c->state = CONN_HANDLED;
+	rest(c);
 	router_handle(c->server->engine, c);
 }
 
@@ -440,13 +469,18 @@ writable(struct server_conn *c)
 		if (lws_write(c->wsi, space + LWS_PRE, n, LWS_WRITE_HTTP) < 0)
 			return -1;
 		buf_drop(&c->out, n);
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, STALL_S);
 		if (c->out.len == 0 && c->drain_cb != NULL)
 			c->drain_cb(c->drain_arg);
 	} else if (c->ending) {
 		return -1;
 	}
-	if (c->out.len > 0 || c->ending)
-		lws_callback_on_writable(c->wsi);
+	if (c->out.len > 0 || c->ending) {
+		want_write(c);
+	} else {
+		c->writing = false;
+		rest(c);
+	}
 	return 0;
 }
 
@@ -458,10 +492,39 @@ closed(struct server_conn *c)
 	c->wsi = NULL;
 	c->close_cb = NULL;
 	unlink_conn(c);
+	if (c->watched >= 0) {
+		uv_poll_stop(&c->poll);
+		close(c->watched);
+		uv_close((uv_handle_t *)&c->poll, poll_closed_cb);
+	}
 	if (cb != NULL)
 		cb(c->close_arg);
 	if (!c->polling)
 		free_conn(c);
+}
+
+static void
+gone_cb(uv_poll_t *h, int status, int events)
+{
+	struct server_conn *c = h->data;
+
+	uv_poll_stop(h);
+	if (c->wsi != NULL)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+}
+
+/* The library does not look at a connection that it only writes to, so a stream would outlive its
+ * reader.  A copy of the descriptor is watched for the other end's going; one that sends
+ * more, though its request was whole, goes too. */
+static void
+watch(struct server_conn *c)
+{
+	if (c->polling || (c->watched = fcntl(c->fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		return;
+	uv_poll_init(c->server->engine->loop, &c->poll, c->watched);
+	c->poll.data = c;
+	c->polling = true;
+	uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, gone_cb);
 }
 
 static int
@@ -527,8 +590,7 @@ begin_reply(struct server_conn *c, int status, const char *type)
 	c->state = CONN_REPLY;
 	c->status = status;
 	mem_copy_str(c->type, sizeof c->type, type);
-	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-	lws_callback_on_writable(c->wsi);
+	want_write(c);
 }
 
 void
@@ -541,8 +603,6 @@ server_answer(struct server_conn *c, int status, const char *type, const char *a
 	buf_add(&c->out, body, n);
 	c->length = c->out.len;
 	c->ending = true;
-	/* Whoever does not read it within this time does without. */
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, 30);
 }
 
 void
@@ -550,6 +610,7 @@ server_stream(struct server_conn *c, const char *type)
 {
 	c->stream = true;
 	begin_reply(c, 200, type);
+	watch(c);
 	if (c->server->stopping)
 		server_end(c);
 }
@@ -561,7 +622,7 @@ server_write(struct server_conn *c, const char *data, size_t n, bool force)
 		return -1;
 	if (buf_add(&c->out, data, n) < 0)
 		return -1;
-	lws_callback_on_writable(c->wsi);
+	want_write(c);
 	return 0;
 }
 
@@ -582,6 +643,5 @@ void
 server_end(struct server_conn *c)
 {
 	c->ending = true;
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, 10);
-	lws_callback_on_writable(c->wsi);
+	want_write(c);
 }
