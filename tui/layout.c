@@ -174,6 +174,14 @@ int layout_next(const struct layout *l, int place_, enum layout_dir dir)
 	return layout_at(l, y, x);
 }
 
+void layout_set_size(struct layout *l, int place_, int size)
+{
+	struct node *n = find(l->root, place_), *p = n ? n->parent : NULL;
+
+	if (p && n == (p->fixed_b ? p->b : p->a))
+		p->size = size;
+}
+
 bool layout_grow(struct layout *l, int place_, enum layout_dir dir, int cells)
 {
 	struct node *n = find(l->root, place_);

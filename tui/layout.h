@@ -36,6 +36,8 @@ struct rect layout_rect(const struct layout *l, int place);
 int layout_next(const struct layout *l, int place, enum layout_dir dir);
 /* The shown place at a cell, or -1.  On a shared border: the right or lower one. */
 int layout_at(const struct layout *l, int y, int x);
+/* Another wanted size for a leaf that has one (see layout_split); others: no effect. */
+void layout_set_size(struct layout *l, int place, int size);
 /* Move the border of a place by some cells; false when no border of it moves that way. */
 bool layout_grow(struct layout *l, int place, enum layout_dir dir, int cells);
 

@@ -1,0 +1,391 @@
+/*
+ * The loop.  Whatever happens (a key, bytes from a terminal, an event of the engine) only changes
+ * state and sets flags; before the loop sleeps again, turn_cb() runs what was asked for and makes one
+ * frame if something changed and a door can take it.
+ *
+ * Pace: a screen that was quiet is drawn at once, and a few frames may follow at once too (a key
+ * and its echo); under load there is one frame each tui.frame_ms.
+ */
+#include "tui/session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/client/client.h"
+#include "tui/chrome.h"
+#include "tui/command.h"
+#include "tui/doors.h"
+#include "tui/input.h"
+#include "tui/term.h"
+#include "tui/term_input.h"
+#include "tui/ui.h"
+#include "tui/ui_internal.h"
+
+#define FRAME_MAX (16u << 20)
+#define BURST 4 /* frames that may follow one another at once */
+#define TICK_MS 1000
+
+struct session {
+	struct ui ui;
+	uv_prepare_t prepare;
+	uv_timer_t pace, tick;
+	uv_signal_t term;
+	struct buf frame;
+	int credit;       /* frames that may be made at once */
+	int64_t refilled; /* when the last credit was given */
+	int64_t frame_ms;
+	bool opened;      /* the first views are there */
+};
+
+/* ---- frames ---- */
+
+static void pace_cb(uv_timer_t *t)
+{
+	/* waking up is enough: turn_cb() runs next */
+}
+
+/* May a frame be made now?  If not, wake up when it may. */
+static bool may_draw(struct session *s)
+{
+	int64_t now = clock_ms(), gained = (now - s->refilled) / s->frame_ms;
+
+	if (gained > 0) {
+		s->credit = s->credit + gained > BURST ? BURST : s->credit + (int)gained;
+		s->refilled = s->credit == BURST ? now : s->refilled + gained * s->frame_ms;
+	}
+	if (s->credit > 0) {
+		s->credit--;
+		return true;
+	}
+	uv_timer_start(&s->pace, pace_cb, (uint64_t)(s->refilled + s->frame_ms - now), 0);
+	return false;
+}
+
+static void draw(struct session *s)
+{
+	struct ui *ui = &s->ui;
+
+	buf_clear(&s->frame);
+	if (ui->arrange)
+		chrome_arrange(ui);
+	term_frame_begin();
+	chrome_draw(ui);
+	term_frame_end(&s->frame);
+	doors_frame(ui->doors, &s->frame);
+	if (s->frame.cap > 65536)
+		buf_clear(&s->frame);
+}
+
+static void turn_cb(uv_prepare_t *h)
+{
+	struct session *s = h->data;
+	struct ui *ui = &s->ui;
+
+	command_run_pending(ui);
+	if (ui->quitting && !doors_pending(ui->doors)) {
+		uv_stop(&ui->loop);
+		return;
+	}
+	if (!s->opened || doors_idle(ui->doors) == 0)
+		return; /* nobody to draw for; a door that comes or is ready wakes us */
+	if (ui->redraw || ui->arrange) {
+		if (may_draw(s))
+			draw(s);
+	} else
+		doors_paint_stale(ui->doors);
+}
+
+/* ---- time ---- */
+
+static void tick_cb(uv_timer_t *t)
+{
+	struct session *s = t->data;
+	struct ui *ui = &s->ui;
+	int64_t now = clock_ms();
+
+	if (ui->message_until && now >= ui->message_until) {
+		ui->message_until = 0;
+		ui->redraw = ui->redraw_all = true;
+	}
+	for (struct view *v = NULL; (v = ui_next(ui, v));)
+		if (v->visible && v->ops->tick)
+			v->ops->tick(v, now);
+}
+
+static void set_ticking(struct session *s)
+{
+	if (doors_count(s->ui.doors) == 0)
+		uv_timer_stop(&s->tick);
+	else if (!uv_is_active((uv_handle_t *)&s->tick))
+		uv_timer_start(&s->tick, tick_cb, TICK_MS, TICK_MS);
+}
+
+/* ---- doors ---- */
+
+static void open_views(struct session *s)
+{
+	struct ui *ui = &s->ui;
+
+	s->opened = true;
+	if (!ui->info->project_id) {
+		ui_open(ui, "home", "", true);
+		return;
+	}
+	ui_open(ui, "tree", "", true);
+	ui_open(ui, "chat", "", false);
+	ui_open(ui, "terminal", "", false);
+}
+
+/* The newest owner's door sets the size of the screen. */
+static void take_size(struct session *s, const struct doors_info *info)
+{
+	struct ui *ui = &s->ui;
+	struct cl_err err = { 0 };
+
+	if (info->small || (info->mode != DOOR_OWNER && term_rows() > 0))
+		return;
+	if (term_rows() == 0) {
+		if (term_open(info->rows, info->cols, &err) < 0)
+			log_fatal("%s", err.message);
+	} else if (info->rows != term_rows() || info->cols != term_cols()) {
+		term_resize(info->rows, info->cols);
+		doors_out_of_step(ui->doors);
+	}
+	layout_set_size(ui->layout, VIEW_LEFT, info->cols >= 100 ? 24 : 20);
+	layout_set_size(ui->layout, VIEW_RIGHT, info->cols >= 140 ? 36 : 30);
+	layout_set_size(ui->layout, VIEW_BELOW, (info->rows - 2) * 2 / 5);
+	ui->arrange = ui->redraw = true;
+	if (!s->opened)
+		open_views(s);
+}
+
+static void attach_cb(void *arg, struct door *d)
+{
+	struct session *s = arg;
+	const struct doors_info *info = doors_info_of(d);
+
+	if (info->dumb) {
+		doors_end(d, 1,
+		    "TERM=dumb cannot show the IDE. Every command works without it: "
+		    "ssh HOST help");
+		return;
+	}
+	take_size(s, info);
+	set_ticking(s);
+	s->ui.redraw = true;
+}
+
+static void resize_cb(void *arg, struct door *d)
+{
+	struct session *s = arg;
+
+	take_size(s, doors_info_of(d));
+	s->ui.redraw = true;
+}
+
+static void input_cb(void *arg, struct door *d, const void *data, size_t n)
+{
+	struct session *s = arg;
+	struct term_event ev;
+
+	if (!s->opened || doors_info_of(d)->small) {
+		if (memchr(data, 'q' - 'a' + 1, n)) /* what the notice says */
+			doors_end(d, 0, "");
+		return;
+	}
+	term_input_feed(data, n);
+	for (term_input_read(&ev); ev.kind != TERM_NOTHING; term_input_read(&ev)) {
+		input_event(&s->ui, &ev);
+		/* a key may change what the next one means */
+		command_run_pending(&s->ui);
+	}
+}
+
+static void ready_cb(void *arg)
+{
+	/* turn_cb() looks for itself */
+}
+
+static void gone_cb(void *arg)
+{
+	set_ticking(arg);
+}
+
+static const struct doors_ops door_ops = {
+	.attach = attach_cb,
+	.resize = resize_cb,
+	.input = input_cb,
+	.ready = ready_cb,
+	.gone = gone_cb,
+};
+
+/* ---- the engine ---- */
+
+static const char *str(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static void project_cb(void *arg, json_t *reply, const struct cl_err *err)
+{
+	struct ui *ui = arg;
+
+	if (err)
+		return;
+	mem_copy_str(ui->stack, sizeof(ui->stack), str(reply, "stack"));
+	mem_copy_str(ui->dev_state, sizeof(ui->dev_state), str(reply, "dev"));
+	mem_copy_str(ui->role, sizeof(ui->role), str(reply, "role"));
+	mem_copy_str(ui->url, sizeof(ui->url), str(reply, "running"));
+	ui->redraw = ui->redraw_all = true;
+}
+
+static void ask_project(struct ui *ui)
+{
+	cl_autofree char *path = NULL;
+
+	if (!ui->info->project_id)
+		return;
+	path = mem_printf("/v1/projects/%lld", (long long)ui->info->project_id);
+	client_start(ui->client, "GET", path, NULL, project_cb, ui);
+}
+
+static void tell_views(struct ui *ui, const char *type, json_t *event)
+{
+	for (int i = 0; i < ui->nviews; i++)
+		if (ui->views[i]->ops->event)
+			ui->views[i]->ops->event(ui->views[i], type, event);
+}
+
+/* What the whole session says about an event, whichever views are open. */
+static void own_event(struct ui *ui, const char *type, json_t *event)
+{
+	json_t *data = json_object_get(event, "data");
+	bool mine = strcmp(str(event, "actor"), ui->info->user) == 0;
+
+	if (strcmp(type, "dev.state") == 0) {
+		mem_copy_str(ui->dev_state, sizeof(ui->dev_state), str(data, "state"));
+		ui->redraw = ui->redraw_all = true;
+	} else if (strcmp(type, "op.done") == 0 && mine)
+		ui_message(ui, strcmp(str(data, "state"), "done") == 0 ? UI_INFO : UI_ERROR,
+		    "%s: %s%s%s", str(data, "kind"), str(event, "text"),
+		    str(data, "result")[0] ? "  " : "", str(data, "result"));
+	else if (strncmp(type, "release.", 8) == 0 || strcmp(type, "backend.state") == 0)
+		ui_message(ui, strstr(type, "failed") ? UI_ERROR : UI_INFO, "%s",
+		    str(event, "text"));
+	else if (strcmp(type, "project.removed") == 0 && ui->info->project_id)
+		ui_message(ui, UI_ERROR, "this project was removed; Ctrl-Q leaves");
+}
+
+static void event_cb(void *arg, const char *type, json_t *event)
+{
+	struct ui *ui = arg;
+
+	own_event(ui, type, event);
+	tell_views(ui, type, event);
+}
+
+static void engine_cb(void *arg, bool up, const struct cl_err *why)
+{
+	struct ui *ui = arg;
+	bool was_down = ui->engine_down;
+
+	ui->engine_down = !up;
+	mem_copy_str(ui->engine_why, sizeof(ui->engine_why), why ? why->message : "");
+	if (up || !was_down)
+		ui->redraw = ui->redraw_all = true;
+	if (up) {
+		ask_project(ui);
+		tell_views(ui, "engine.up", NULL);
+	}
+}
+
+/* ---- life ---- */
+
+static void redraw_cb(struct ui *ui)
+{
+	ui->redraw = true;
+}
+
+static void quit_signal_cb(uv_signal_t *h, int number)
+{
+	struct session *s = h->data;
+
+	s->ui.quitting = true;
+	doors_end_all(s->ui.doors, 0, "the session was ended");
+}
+
+static void init_layout(struct ui *ui)
+{
+	ui->layout = layout_new(VIEW_MAIN);
+	layout_split(ui->layout, VIEW_MAIN, LAYOUT_LEFT, VIEW_LEFT, 20);
+	layout_split(ui->layout, VIEW_MAIN, LAYOUT_RIGHT, VIEW_RIGHT, 30);
+	layout_split(ui->layout, VIEW_MAIN, LAYOUT_DOWN, VIEW_BELOW, 9);
+}
+
+static void init_engine(struct ui *ui)
+{
+	char query[64] = "";
+
+	ui->client = client_new(&ui->loop, ui->info->socket);
+	if (ui->info->project_id)
+		snprintf(query, sizeof(query), "project=%lld", (long long)ui->info->project_id);
+	ui->events = client_events_open(ui->client, query, 0, event_cb, engine_cb, ui);
+}
+
+static void init_loop(struct session *s)
+{
+	struct ui *ui = &s->ui;
+
+	uv_loop_init(&ui->loop);
+	uv_prepare_init(&ui->loop, &s->prepare);
+	uv_timer_init(&ui->loop, &s->pace);
+	uv_timer_init(&ui->loop, &s->tick);
+	uv_signal_init(&ui->loop, &s->term);
+	s->prepare.data = s->pace.data = s->tick.data = s->term.data = s;
+	uv_prepare_start(&s->prepare, turn_cb);
+	uv_signal_start(&s->term, quit_signal_cb, SIGTERM);
+}
+
+static void close_all(struct session *s)
+{
+	struct ui *ui = &s->ui;
+
+	while (ui->nviews)
+		ui_close(ui, ui->views[ui->nviews - 1]);
+	if (ui->events)
+		client_events_close(ui->events);
+	client_free(ui->client);
+	doors_free(ui->doors);
+	layout_free(ui->layout);
+	term_close();
+	buf_clear(&s->frame);
+	mem_free(ui->clip);
+}
+
+int session_run(const struct ui_info *info)
+{
+	static const struct view_host host = { .redraw = redraw_cb, .command = ui_command };
+	struct session *s = mem_alloc(sizeof(*s));
+	struct ui *ui = &s->ui;
+
+	ui->info = info;
+	ui->pending_end = &ui->pending;
+	signal(SIGPIPE, SIG_IGN);
+	view_set_host(&host);
+	buf_init(&s->frame, FRAME_MAX);
+	s->frame_ms = config_int("tui.frame_ms");
+	init_loop(s);
+	init_layout(ui);
+	ui->doors = doors_new(&ui->loop, info->listen_fd, 0, &door_ops, s);
+	init_engine(ui);
+	uv_run(&ui->loop, UV_RUN_DEFAULT);
+	close_all(s);
+	return 0;
+}
