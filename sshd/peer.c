@@ -257,8 +257,10 @@ static void judge(struct peer *p, int status)
 		note(p, "logout", "connection closed");
 	if (p->killed)
 		return;
-	if (WIFSIGNALED(status)) {
-		snprintf(text, sizeof(text), "connection process died of signal %d", WTERMSIG(status));
+	if (status != 0) { /* one that meets nothing worse than its client ends with 0 */
+		snprintf(text, sizeof(text), "connection process died: %s %d",
+		    WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		note(p, "crash", text);
 		punish(p, PENALTY_CRASH);
 	} else if (!p->phase.verified && p->phase.at != PHASE_ENDING) {

@@ -57,7 +57,7 @@ static void throw_rights_away(void)
 static void turn(void)
 {
 	struct pollfd p[2 + MONITOR_CHANNELS * PUMP_FDS];
-	int at[MONITOR_CHANNELS + 1], n = 2;
+	int at[MONITOR_CHANNELS + 1], n = 2, wait = -1;
 
 	p[0] = (struct pollfd){.fd = CONN_TCP_FD, .events = POLLIN};
 	if (ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING)
@@ -66,9 +66,11 @@ static void turn(void)
 	for (int i = 0; i < MONITOR_CHANNELS; i++) {
 		at[i] = n;
 		n += pump_poll(&chan_all[i], p + n);
+		if (pump_can_send(&chan_all[i]))
+			wait = 0;
 	}
 	at[MONITOR_CHANNELS] = n;
-	if (poll(p, (nfds_t)n, -1) < 0) {
+	if (poll(p, (nfds_t)n, wait) < 0) {
 		if (errno != EINTR)
 			log_fatal("poll: %s", strerror(errno));
 		return;

@@ -151,12 +151,18 @@ void pump_write(struct chan *c, const char *data, size_t len, bool is_err)
 	c->out_is_err = is_err;
 }
 
+bool pump_can_send(const struct chan *c)
+{
+	return c->out_len > 0 && c->ssh && !c->client_closed &&
+	    !(ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING) &&
+	    ssh_channel_window_size(c->ssh) > 0;
+}
+
 void pump_out(struct chan *c)
 {
 	size_t n;
 
-	if (c->out_len == 0 || !c->ssh || c->client_closed ||
-	    ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING)
+	if (!pump_can_send(c))
 		return;
 	n = send_some(c, c->out_buf + c->out_off, c->out_len, c->out_is_err);
 	c->out_off += n;

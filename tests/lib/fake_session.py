@@ -42,7 +42,7 @@ class Door:
     def many(self):
         self.frame += 1
         for i in range(200):
-            self.send(u32(FRAME) + u32(self.frame) + u32(i == 199) + text(b"%05d" % i + b"." * 9993 + b"\r\n"))
+            self.send(u32(FRAME) + u32(self.frame) + u32(i == 199) + text(b"." * 9993 + b"%05d\r\n" % i))
 
     def leave(self, message):
         self.send(message)
