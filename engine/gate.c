@@ -44,7 +44,7 @@ request_line(struct gate *g, const char *line, size_t n)
 		return -1;
 	memcpy(g->method, line, (size_t)(sp - line));
 	g->method[sp - line] = '\0';
-	if (!known_method(g->method))
+	if (strlen(g->method) != (size_t)(sp - line) || !known_method(g->method))
 		return -1;
 	target = sp + 1;
 	if ((sp = memchr(target, ' ', (size_t)(end - target))) == NULL || *target != '/')

@@ -162,13 +162,13 @@ sshkey_parse(struct sshkey *k, const char *line, struct cl_err *err)
 
 	memset(k, 0, sizeof *k);
 	line += strspn(line, " \t");
-	end = strcspn(line, "\n");
-	if (line[end + strspn(line + end, "\r\n \t")] != '\0')
-		return err_set(err, CL_USAGE, "key: one key at a time, in one line");
 	if (strncmp(line, "-----BEGIN", 10) == 0) {
 		err_set(err, CL_USAGE, "key: this is a key file, perhaps the private one");
 		return err_hint(err, "give the line of the .pub file, and keep the other secret");
 	}
+	end = strcspn(line, "\n");
+	if (line[end + strspn(line + end, "\r\n \t")] != '\0')
+		return err_set(err, CL_USAGE, "key: one key at a time, in one line");
 	n = strcspn(line, " \t\r\n");
 	if (n >= sizeof k->type)
 		n = 0;
