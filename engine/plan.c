@@ -30,6 +30,7 @@ static const struct plan_seen *plan_find(const struct plan_seen *seen, size_t ns
     enum plan_tier_id t, int n, int release);
 static bool plan_is_new(const struct plan_tier *t, const struct plan_seen *i);
 static bool plan_up(const struct plan_seen *i);
+static bool plan_held(const struct plan_tier *t, int n);
 
 void plan_make(const struct plan_want *w, const struct plan_seen *seen, size_t nseen,
     struct plan *out)
@@ -38,17 +39,14 @@ void plan_make(const struct plan_want *w, const struct plan_seen *seen, size_t n
 	if (w->route)
 		plan_add(out, PLAN_ROUTE, PLAN_WEB, "", 0, 0);
 	for (int t = 0; t < PLAN_TIERS; t++)
-		if (!w->tiers[t].held)
-			plan_replace(w, (enum plan_tier_id)t, seen, nseen, out);
+		plan_replace(w, (enum plan_tier_id)t, seen, nseen, out);
 	for (int t = 0; t < PLAN_TIERS; t++) {
-		if (!w->tiers[t].held)
-			plan_grow(w, (enum plan_tier_id)t, seen, nseen, out);
+		plan_grow(w, (enum plan_tier_id)t, seen, nseen, out);
 		if (t == PLAN_DB && w->migrate)
 			plan_add(out, PLAN_MIGRATE, PLAN_WAS, "", 0, w->tiers[PLAN_WAS].release);
 	}
 	for (int t = PLAN_TIERS - 1; t >= 0; t--)
-		if (!w->tiers[t].held)
-			plan_shrink(w, (enum plan_tier_id)t, seen, nseen, out);
+		plan_shrink(w, (enum plan_tier_id)t, seen, nseen, out);
 }
 
 void plan_clear(struct plan *p)
@@ -122,7 +120,7 @@ static void plan_replace(const struct plan_want *w, enum plan_tier_id t,
 		if (t == PLAN_DB)
 			continue;
 		plan_add(p, PLAN_REMOVE, t, s->name, s->n, s->release)->dead = true;
-		if (old && !plan_is_new(tier, s) && !s->hold)
+		if (old && !plan_is_new(tier, s) && !plan_held(tier, s->n))
 			plan_start(w, t, s->n, s->release, NULL, true, p);
 	}
 }
@@ -138,13 +136,13 @@ static void plan_grow(const struct plan_want *w, enum plan_tier_id t, const stru
 
 		manifest_name(name, sizeof(name), w->project, w->env, plan_names[t], n,
 		    tier->release);
-		if (!plan_up(i) && (i == NULL || !i->hold))
+		if (!plan_up(i) && !plan_held(tier, n))
 			plan_add(p, PLAN_APPLY, t, name, n, tier->release);
 	}
 	for (int n = 1; n <= tier->want; n++) {
 		const struct plan_seen *i = plan_find(seen, nseen, t, n, tier->release);
 
-		if (i == NULL || !i->hold)
+		if (plan_up(i) || !plan_held(tier, n))
 			plan_start(w, t, n, tier->release, plan_up(i) ? i : NULL, false, p);
 	}
 }
@@ -169,8 +167,12 @@ static void plan_shrink(const struct plan_want *w, enum plan_tier_id t,
 {
 	const struct plan_tier *tier = &w->tiers[t];
 	bool *done = mem_array(nseen + 1, sizeof(*done));
+	bool waiting = false;
 
-	for (;;) {
+	/* with one of the new ones held back, the old ones go on serving */
+	for (int n = 1; n <= tier->want; n++)
+		waiting = waiting || (tier->old != 0 && plan_held(tier, n));
+	while (!waiting) {
 		const struct plan_seen *last = NULL;
 
 		for (size_t i = 0; i < nseen; i++) {
@@ -209,4 +211,9 @@ static bool plan_is_new(const struct plan_tier *t, const struct plan_seen *i)
 static bool plan_up(const struct plan_seen *i)
 {
 	return i != NULL && (i->state == BACKEND_RUNNING || i->state == BACKEND_STARTING);
+}
+
+static bool plan_held(const struct plan_tier *t, int n)
+{
+	return n >= 0 && n <= PLAN_N_MAX && t->hold[n];
 }

@@ -17,6 +17,8 @@
 #include "base/buf.h"
 #include "engine/backend.h"
 
+#define PLAN_N_MAX 99 /* highest instance number */
+
 enum plan_tier_id { PLAN_DB, PLAN_WAS, PLAN_WEB, PLAN_TIERS };
 
 struct plan_tier {
@@ -24,7 +26,7 @@ struct plan_tier {
 	int release;    /* number that the instances wanted carry */
 	int old;        /* release that serves until then: its dead are replaced too; 0 = none */
 	bool routed;    /* gets traffic: web, was */
-	bool held;      /* unmanaged just now: no step for it */
+	bool hold[PLAN_N_MAX + 1]; /* number n failed lately: do not start it yet */
 };
 
 /* One observed container of this environment. */
@@ -35,7 +37,6 @@ struct plan_seen {
 	enum backend_state state;
 	bool routed;    /* the edge sends it requests */
 	bool ready;     /* answered its probe since it started, or is routed */
-	bool hold;      /* failed lately: do not start it again yet */
 };
 
 struct plan_want {

@@ -1,0 +1,324 @@
+/* What is known of each stack image, and the operation that builds them one after the other. */
+#include "engine/image.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/event.h"
+#include "engine/reconcile_internal.h"
+
+#define IMAGE_BUILD_S 3600
+
+struct image_known {
+	char id[64];
+	enum image_state state;
+	struct backend_image seen;  /* id "" = the store has none */
+	char reason[300];
+};
+
+struct image_book {
+	struct image_known *items;
+	size_t n;
+	bool asking;
+};
+
+struct image_job {
+	struct stack_step *steps;   /* owned */
+	int n, next;
+	bool force;
+	struct backend_images there;
+	struct cl_err err;
+};
+
+struct image_news {
+	char id[64];
+	enum image_state state;
+	char reason[300];
+};
+
+static struct image_known *image_find(struct engine *e, const char *id);
+static void image_set(struct engine *e, const char *id, enum image_state state,
+    const char *reason);
+static void image_ask(struct engine *e, void *arg);
+static void image_asked(struct engine *e, void *arg);
+static void image_learn(struct engine *e, const struct backend_images *l);
+static void image_work(struct op_live *o, void *arg);
+static void image_tell(struct op_live *o, const char *id, enum image_state state,
+    const char *reason);
+static void image_told(struct engine *e, void *arg);
+static void image_done(struct op_live *o, void *arg);
+static bool image_is_there(const struct backend_images *l, const char *id);
+
+static const char *const image_texts[] = { "absent", "absent", "queued", "building", "ready",
+	"failed" };
+
+void image_open(struct engine *e)
+{
+	struct stack_step *steps = NULL;
+	struct image_book *b = mem_alloc(sizeof(*b));
+	int n = stack_order(reconcile_stacks(e), NULL, 0, &steps, NULL);
+
+	b->items = mem_array((size_t)(n > 0 ? n : 1), sizeof(*b->items));
+	for (int i = 0; i < n; i++)
+		(void)mem_copy_str(b->items[b->n++].id, sizeof(b->items[0].id), steps[i].image->id);
+	mem_free(steps);
+	e->reconcile->images = b;
+}
+
+void image_close(struct engine *e)
+{
+	mem_free(e->reconcile->images->items);
+	mem_free(e->reconcile->images);
+	e->reconcile->images = NULL;
+}
+
+void image_refresh(struct engine *e)
+{
+	if (e->reconcile->images->asking || e->stopping)
+		return;
+	e->reconcile->images->asking = true;
+	e->reconcile->running++;
+	engine_work(e, image_ask, NULL, mem_alloc(sizeof(struct image_job)));
+}
+
+enum image_state image_get(struct engine *e, const char *id)
+{
+	const struct image_known *k = image_find(e, id);
+
+	return k != NULL ? k->state : IMAGE_ABSENT;
+}
+
+const char *image_text(enum image_state s)
+{
+	return image_texts[s];
+}
+
+json_t *image_json(struct engine *e)
+{
+	const struct image_book *b = e->reconcile->images;
+	json_t *list = json_array();
+	char at[32];
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct image_known *k = &b->items[i];
+		bool there = k->seen.id[0] != '\0';
+		struct stack_step step;
+		const char *parent = stack_find_image(reconcile_stacks(e), k->id, &step) ?
+		    step.image->parent : "";
+
+		clock_iso(k->seen.created_ms, at, sizeof(at));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", k->id,
+		    "state", image_text(k->state), "digest", there ? json_string(k->seen.digest) :
+		    json_null(), "size", there ? json_integer(k->seen.size) : json_null(), "parent",
+		    parent[0] != '\0' ? json_string(parent) : json_null(), "created",
+		    there && k->seen.created_ms > 0 ? json_string(at) : json_null()));
+	}
+	return json_pack("{s:o}", "images", list);
+}
+
+int image_begin(struct engine *e, struct request *r, struct reply *p, const json_t *ids, bool force,
+    struct cl_err *err)
+{
+	const char *names[100];
+	struct stack_step *steps = NULL;
+	size_t n = json_array_size(ids);
+	json_t *payload;
+	int count;
+
+	for (size_t i = 0; i < n && i < CL_COUNT(names); i++)
+		names[i] = json_string_value(json_array_get(ids, i));
+	count = stack_order(reconcile_stacks(e), names, n, &steps, err);
+	payload = json_pack("{s:b}", "force", force);
+	if (n > 0)
+		json_object_set_new(payload, "ids", json_deep_copy(ids));
+	if (count < 0)
+		json_decref(payload);
+	if (count < 0 || op_begin(e, r, p, "image build", 0, NULL, payload, NULL, err) != 0) {
+		mem_free(steps);
+		return -1;
+	}
+	for (int i = 0; i < count; i++)
+		if (force || image_get(e, steps[i].image->id) != IMAGE_READY)
+			image_set(e, steps[i].image->id, IMAGE_QUEUED, "");
+	mem_free(steps);
+	return 0;
+}
+
+int image_run(struct op_live *o, struct cl_err *err)
+{
+	const json_t *ids = json_object_get(o->payload, "ids");
+	struct image_job *j = mem_alloc(sizeof(*j));
+	const char *names[100];
+	size_t n = json_array_size(ids);
+
+	for (size_t i = 0; i < n && i < CL_COUNT(names); i++)
+		names[i] = json_string_value(json_array_get(ids, i));
+	j->force = json_is_true(json_object_get(o->payload, "force"));
+	j->n = stack_order(reconcile_stacks(o->e), names, n, &j->steps, err);
+	if (j->n < 0) {
+		mem_free(j);
+		return -1;
+	}
+	op_work(o, image_work, image_done, j);
+	return 0;
+}
+
+static struct image_known *image_find(struct engine *e, const char *id)
+{
+	struct image_book *b = e->reconcile->images;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (strcmp(b->items[i].id, id) == 0)
+			return &b->items[i];
+	return NULL;
+}
+
+static void image_set(struct engine *e, const char *id, enum image_state state, const char *reason)
+{
+	struct image_known *k = image_find(e, id);
+
+	if (k == NULL || k->state == state)
+		return;
+	k->state = state;
+	(void)mem_copy_str(k->reason, sizeof(k->reason), reason);
+	event_publish(e, EVENT_IMAGE_STATE, 0, NULL, "", json_pack("{s:s, s:s, s:s}", "image", id,
+	    "state", image_text(state), "reason", reason), "image %s %s%s%.200s", id,
+	    image_text(state), reason[0] != '\0' ? ": " : "", reason);
+}
+
+/* --- asking the backend ----------------------------------------------------------------------- */
+
+static void image_ask(struct engine *e, void *arg)
+{
+	struct image_job *j = arg;
+
+	(void)e->backend.ops->image_list(&e->backend, &j->there, &j->err);
+	engine_post(e, image_asked, j);
+}
+
+static void image_asked(struct engine *e, void *arg)
+{
+	struct image_job *j = arg;
+
+	e->reconcile->images->asking = false;
+	e->reconcile->running--;
+	if (j->err.code == CL_OK)
+		image_learn(e, &j->there);
+	backend_images_clear(&j->there);
+	mem_free(j);
+}
+
+static void image_learn(struct engine *e, const struct backend_images *l)
+{
+	struct image_book *b = e->reconcile->images;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct image_known *k = &b->items[i];
+		bool there = false;
+
+		memset(&k->seen, 0, sizeof(k->seen));
+		for (size_t n = 0; n < l->n; n++)
+			if (strcmp(l->items[n].id, k->id) == 0) {
+				k->seen = l->items[n];
+				there = true;
+			}
+		if (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING)
+			continue;
+		if (k->state == IMAGE_UNKNOWN) /* no news, the first look */
+			k->state = there ? IMAGE_READY : IMAGE_ABSENT;
+		else if (there)
+			image_set(e, k->id, IMAGE_READY, "");
+		else if (k->state != IMAGE_FAILED)
+			image_set(e, k->id, IMAGE_ABSENT, "");
+	}
+}
+
+/* --- building --------------------------------------------------------------------------------- */
+
+static void image_work(struct op_live *o, void *arg)
+{
+	struct image_job *j = arg;
+	struct backend *be = &o->e->backend;
+	struct backend_job job = { .line = op_line_cb, .cancelled = op_is_cancelled, .arg = o,
+		.timeout_s = IMAGE_BUILD_S };
+
+	if (be->ops->image_list(be, &j->there, &j->err) != 0)
+		return;
+	for (j->next = 0; j->next < j->n; j->next++) {
+		const struct stack_step *s = &j->steps[j->next];
+		char line[128];
+
+		if (op_is_cancelled(o)) {
+			(void)err_set(&j->err, CL_FAILED, "cancelled");
+			return;
+		}
+		if (!j->force && image_is_there(&j->there, s->image->id)) {
+			image_tell(o, s->image->id, IMAGE_READY, "");
+			continue;
+		}
+		image_tell(o, s->image->id, IMAGE_BUILDING, "");
+		(void)snprintf(line, sizeof(line), "== image %s (%d of %d)", s->image->id,
+		    j->next + 1, j->n);
+		op_line_cb(o, line, strlen(line));
+		if (be->ops->image_build(be, s->stack->id, s->image->file, s->image->id, &job,
+		    &j->err) != 0) {
+			image_tell(o, s->image->id, IMAGE_FAILED, j->err.message);
+			return;
+		}
+		image_tell(o, s->image->id, IMAGE_READY, "");
+	}
+}
+
+static void image_tell(struct op_live *o, const char *id, enum image_state state,
+    const char *reason)
+{
+	struct image_news *n = mem_alloc(sizeof(*n));
+
+	(void)mem_copy_str(n->id, sizeof(n->id), id);
+	(void)mem_copy_str(n->reason, sizeof(n->reason), reason);
+	n->state = state;
+	engine_post(o->e, image_told, n);
+}
+
+static void image_told(struct engine *e, void *arg)
+{
+	struct image_news *n = arg;
+
+	if (e->reconcile != NULL && e->reconcile->images != NULL)
+		image_set(e, n->id, n->state, n->reason);
+	mem_free(n);
+}
+
+static void image_done(struct op_live *o, void *arg)
+{
+	struct image_job *j = arg;
+	struct engine *e = o->e;
+
+	for (int i = j->next; i < j->n && j->err.code != CL_OK; i++) {
+		const struct image_known *k = image_find(e, j->steps[i].image->id);
+
+		if (k != NULL && (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING))
+			image_set(e, k->id, IMAGE_ABSENT, "");
+	}
+	if (!e->stopping && j->err.code == CL_UNAVAILABLE)
+		op_retry(o, 3000, "waiting for the container runtime");
+	else if (!e->stopping && j->err.code != CL_OK)
+		op_failed(e, o->id, &j->err);
+	else if (!e->stopping)
+		op_done(e, o->id, "");
+	image_refresh(e);
+	backend_images_clear(&j->there);
+	mem_free(j->steps);
+	mem_free(j);
+}
+
+static bool image_is_there(const struct backend_images *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->items[i].id, id) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,31 @@
+/*
+ * The stacks' images: which are built, and building them (operation "image build", parents first).
+ * What is known is in memory; the backend's store is the truth and is asked again now and then.
+ * On the loop's thread.
+ */
+#ifndef ENGINE_IMAGE_H
+#define ENGINE_IMAGE_H
+
+#include <stdint.h>
+#include <jansson.h>
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/op.h"
+
+enum image_state {
+	IMAGE_UNKNOWN,  /* the backend has not been asked yet */
+	IMAGE_ABSENT, IMAGE_QUEUED, IMAGE_BUILDING, IMAGE_READY, IMAGE_FAILED,
+};
+
+void image_open(struct engine *e);
+void image_close(struct engine *e);
+void image_refresh(struct engine *e);                 /* asks the backend, in the background */
+enum image_state image_get(struct engine *e, const char *id);
+const char *image_text(enum image_state s);           /* "ready" */
+json_t *image_json(struct engine *e);                 /* ImageList */
+/* For the handler: payload of the operation for these ids (array of strings or NULL = all). */
+int image_begin(struct engine *e, struct request *r, struct reply *p, const json_t *ids, bool force,
+    struct cl_err *err);
+int image_run(struct op_live *o, struct cl_err *err);  /* op_kind.run */
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Reconciling: every environment (and dev container) has an entry that remembers what was seen of it.
+ * A pass runs when something else is wanted (reconcile_kick), when the backend tells of a change, and
+ * every engine.reconcile_ms; one pass at a time for each entry.  All of it is derived from the store,
+ * so an engine that was killed goes on where it was.  On the loop's thread, but for the passes.
+ */
+#ifndef ENGINE_RECONCILE_H
+#define ENGINE_RECONCILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "engine/engine.h"
+#include "images/stack.h"
+
+/* After e->backend was opened and e->store and e->events are there: loads the stacks of images.dir,
+ * begins to watch, continues the operations of the store.  Sets e->reconcile. */
+int reconcile_open(struct engine *e, struct cl_err *err);
+/* No new passes; waits for those that run (at most some seconds), then frees. */
+void reconcile_close(struct engine *e);
+
+const struct stack_set *reconcile_stacks(const struct engine *e);
+
+/* Something else is wanted in env "dev", "prod" or "ide" of a project.  Returns the pass's number
+ * from which on it is seen to (op.c waits for it).  Never fails. */
+uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env);
+/* The project goes: passes for it stop.  true when none runs any more. */
+bool reconcile_forget(struct engine *e, int64_t project);
+
+/* One instance as it was seen last; name is borrowed. */
+struct reconcile_seen {
+	const char *tier;
+	const char *container;
+	const char *state;      /* starting, ready, draining, failed */
+	int n, release, restarts;
+	int64_t started_ms;
+};
+void reconcile_each_seen(struct engine *e, int64_t project, const char *env,
+    void (*cb)(void *arg, const struct reconcile_seen *s), void *arg);
+/* Is it the entry's newest knowledge that the dev container runs? */
+bool reconcile_dev_running(struct engine *e, int64_t project);
+/* Blocks until the dev container of this spec runs, starting it when it does not; workers only.
+ * stop may be NULL. */
+int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_cancel_cb *stop,
+    void *arg, struct cl_err *err);
+/* What a pass would do if this were wanted (counts by enum plan_tier_id), as far as is known. */
+void reconcile_explain(struct engine *e, int64_t project, const char *env, const int want[3],
+    bool new_release, struct buf *out);
+/* The spec of a project's dev container, for the exec handler; manifest_clear() it. */
+int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *spec,
+    struct cl_err *err);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * Passes over dev containers: one per project, wanted or not.  A container that runs is left alone
+ * whatever its manifest would be today: people work in it.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/event.h"
+#include "engine/op.h"
+#include "engine/reconcile_internal.h"
+#include "engine/store_project.h"
+
+#define DEV_START_MS 60000
+#define DEV_POLL_MS 50
+#define DEV_LOCKS 16
+
+struct dev_pass {
+	struct reconcile_entry *x;
+	struct backend_spec spec;
+	bool want, restart;
+	bool running;           /* out */
+	struct cl_err err;
+};
+
+static pthread_mutex_t dev_locks[DEV_LOCKS] = { [0 ... DEV_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
+
+static void dev_work(struct engine *e, void *arg);
+static int dev_look(struct engine *e, const struct backend_spec *spec, struct backend_instance *seen,
+    struct cl_err *err);
+static bool dev_interrupted(void *arg);
+static void dev_done(struct engine *e, void *arg);
+static void dev_write(struct engine *e, struct dev_pass *p, const struct store_project *was);
+
+bool reconcile_dev_start(struct reconcile_entry *x)
+{
+	struct dev_pass *p = mem_alloc(sizeof(*p));
+	struct store_project project;
+	struct cl_err err = { 0 };
+
+	p->x = x;
+	if (store_project_get(x->e->store, x->project, &project, &err) != 0 ||
+	    strcmp(project.state, "removing") == 0 ||
+	    reconcile_dev_spec(x->e, x->project, &p->spec, &err) != 0) {
+		if (err.code != CL_OK && err.code != CL_NOT_FOUND)
+			log_error("dev container of project %lld: %s", (long long)x->project,
+			    err.message);
+		mem_free(p);
+		return false;
+	}
+	p->want = project.dev_want;
+	p->restart = x->restart;
+	if (p->want && strcmp(project.dev_state, "running") != 0 &&
+	    strcmp(project.dev_state, "starting") != 0 && x->fails == 0) {
+		(void)store_project_set_dev(x->e->store, x->project, true, "starting", "", &err);
+		event_publish(x->e, EVENT_DEV_STATE, x->project, NULL, "", json_pack("{s:s, s:s}",
+		    "state", "starting", "reason", ""), "dev container starting");
+	}
+	engine_work(x->e, dev_work, NULL, p);
+	return true;
+}
+
+int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *spec,
+    struct cl_err *err)
+{
+	struct store_project p;
+	struct manifest m = { .project = project, .env = "dev" };
+
+	if (store_project_get(e->store, project, &p, err) != 0)
+		return -1;
+	m.stack = stack_find_choice(reconcile_stacks(e), p.stack, err);
+	if (m.stack == NULL)
+		return -1;
+	(void)mem_copy_str(m.name, sizeof(m.name), p.name);
+	(void)mem_copy_str(m.owner, sizeof(m.owner), p.owner_name);
+	m.uid = engine_uid(e, p.owner);
+	m.gid = engine_gid(e, project);
+	if (manifest_dev(&m, 0, spec, err) != 0)
+		return -1;
+	spec->memory = config_int("runtime.memory_mb") << 20;
+	spec->pids = (int)config_int("runtime.pids");
+	spec->generation = manifest_generation(spec);
+	return 0;
+}
+
+int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_cancel_cb *stop,
+    void *arg, struct cl_err *err)
+{
+	pthread_mutex_t *lock = &dev_locks[spec->project % DEV_LOCKS];
+	int64_t until = clock_ms() + DEV_START_MS;
+	struct backend_instance seen;
+	int rc;
+
+	/* several terminals may ask at once: one of them starts it */
+	(void)pthread_mutex_lock(lock);
+	rc = dev_look(e, spec, &seen, err);
+	if (rc == 0 && seen.state != BACKEND_RUNNING)
+		rc = e->backend.ops->apply(&e->backend, spec, err);
+	while (rc == 0 && seen.state != BACKEND_RUNNING) {
+		rc = dev_look(e, spec, &seen, err);
+		if (rc != 0 || seen.state == BACKEND_RUNNING)
+			break;
+		if (seen.state == BACKEND_EXITED)
+			rc = err_set(err, CL_FAILED, "dev container: ended with status %d",
+			    seen.exit_code);
+		else if (stop != NULL && stop(arg))
+			rc = err_set(err, CL_FAILED, "dev container: interrupted");
+		else if (clock_ms() > until)
+			rc = err_set(err, CL_TIMEOUT, "dev container: not running after %d s",
+			    DEV_START_MS / 1000);
+		else
+			(void)nanosleep(&(struct timespec){ .tv_nsec = DEV_POLL_MS * 1000000L },
+			    NULL);
+	}
+	(void)pthread_mutex_unlock(lock);
+	return rc;
+}
+
+static void dev_work(struct engine *e, void *arg)
+{
+	struct dev_pass *p = arg;
+	struct backend_instance seen;
+	int rc = dev_look(e, &p->spec, &seen, &p->err);
+
+	if (rc == 0 && seen.name[0] != '\0' && (!p->want || p->restart))
+		rc = e->backend.ops->remove(&e->backend, p->spec.name, 2, &p->err);
+	if (rc == 0 && p->want)
+		rc = reconcile_dev_up(e, &p->spec, dev_interrupted, p->x, &p->err);
+	p->running = rc == 0 && p->want;
+	engine_post(e, dev_done, p);
+}
+
+/* seen->name is "" when there is none. */
+static int dev_look(struct engine *e, const struct backend_spec *spec, struct backend_instance *seen,
+    struct cl_err *err)
+{
+	struct backend_list list = { 0 };
+
+	memset(seen, 0, sizeof(*seen));
+	seen->state = BACKEND_UNKNOWN;
+	if (e->backend.ops->observe(&e->backend, spec->project, false, &list, err) != 0)
+		return -1;
+	for (size_t i = 0; i < list.n; i++)
+		if (strcmp(list.items[i].name, spec->name) == 0)
+			*seen = list.items[i];
+	backend_list_clear(&list);
+	return 0;
+}
+
+static bool dev_interrupted(void *arg)
+{
+	struct reconcile_entry *x = arg;
+
+	return atomic_load(&x->interrupt);
+}
+
+static void dev_done(struct engine *e, void *arg)
+{
+	struct dev_pass *p = arg;
+	struct reconcile_entry *x = p->x;
+	struct store_project was;
+	int64_t pause = e->reconcile->reconcile_ms;
+	bool newer = x->kicked != x->passing; /* what it found is not wanted any more */
+
+	x->dev_running = p->running;
+	if (p->restart && p->err.code == CL_OK)
+		x->restart = false;
+	x->fails = p->err.code == CL_OK || newer ? 0 : x->fails + 1;
+	for (int i = 1; i < x->fails && pause < 60000; i++)
+		pause *= 2;
+	if (!newer && store_project_get(e->store, x->project, &was, NULL) == 0)
+		dev_write(e, p, &was);
+	reconcile_entry_done(x, pause);
+	manifest_clear(&p->spec);
+	mem_free(p);
+}
+
+static void dev_write(struct engine *e, struct dev_pass *p, const struct store_project *was)
+{
+	const char *state = p->running ? "running" : p->err.code != CL_OK ? "failed" :
+	    strcmp(was->dev_state, "absent") == 0 ? "absent" : "stopped";
+	struct cl_err err = { 0 };
+
+	if (store_begin(e->store, &err) != 0)
+		return;
+	if (strcmp(state, was->dev_state) != 0 ||
+	    (p->err.code != CL_OK && strcmp(p->err.message, was->dev_reason) != 0)) {
+		(void)store_project_set_dev(e->store, p->x->project, p->want, state, p->err.message,
+		    &err);
+		event_publish(e, EVENT_DEV_STATE, p->x->project, NULL, "", json_pack("{s:s, s:s}",
+		    "state", state, "reason", p->err.message), "dev container %s%s%.300s", state,
+		    p->err.code != CL_OK ? ": " : "", p->err.message);
+	}
+	if (p->err.code == CL_UNAVAILABLE)
+		op_waits(e, p->x->project, "ide", p->err.message);
+	else
+		op_settled(e, p->x->project, "ide", p->x->passing,
+		    p->err.code != CL_OK ? &p->err : NULL, "");
+	(void)store_commit(e->store, &err);
+}

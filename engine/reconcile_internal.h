@@ -1,0 +1,62 @@
+/* Shared by reconcile*.c: the entries. */
+#ifndef ENGINE_RECONCILE_INTERNAL_H
+#define ENGINE_RECONCILE_INTERNAL_H
+
+#include "engine/reconcile.h"
+#include "engine/rollout.h"
+
+struct reconcile_item {        /* one instance as shown */
+	char tier[8];
+	char container[80];
+	char state[16];
+	int n, release, restarts;
+	int64_t started_ms;
+};
+
+struct reconcile_entry {
+	struct reconcile_entry *next;
+	struct engine *e;
+	int64_t project;
+	char env[8];             /* dev, prod, ide */
+	bool running;            /* a pass runs: memory is the worker's */
+	bool again;              /* something happened meanwhile */
+	bool forgotten;
+	uint64_t kicked;         /* number of the pass asked for last */
+	uint64_t passing;        /* number of the pass that runs */
+	int64_t wake_ms;         /* next pass, clock_ms() */
+	int fails;               /* passes in a row */
+	atomic_bool interrupt;
+	struct rollout_memory memory;
+	struct reconcile_item *items;
+	size_t nitems;
+	bool dev_running;        /* env ide */
+	bool restart;            /* env ide: remove it first */
+};
+
+struct reconcile {
+	struct engine *e;
+	struct stack_set stacks;
+	struct reconcile_entry *entries;
+	uv_timer_t tick;
+	uv_thread_t watcher;
+	bool watching;
+	atomic_bool stop;
+	int running;             /* passes on worker threads */
+	int reconcile_ms;
+	int open_handles;
+	struct op_book *ops;     /* op.c */
+	struct image_book *images; /* image.c */
+	struct status_feed *status; /* status.c */
+};
+
+/* Start a pass; false when there is nothing to do for the entry any more. */
+bool reconcile_env_start(struct reconcile_entry *x);
+bool reconcile_dev_start(struct reconcile_entry *x);
+/* A pass ended: when to look again (ms from now), counted from here on. */
+void reconcile_entry_done(struct reconcile_entry *x, int64_t pause_ms);
+struct reconcile_item *reconcile_entry_item(struct reconcile_entry *x, const char *tier, int n,
+    int release, bool make);
+struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, const char *env,
+    bool make);
+
+#endif

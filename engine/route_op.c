@@ -1,0 +1,157 @@
+/* Routes of operations, stacks and images. */
+#include <string.h>
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/image.h"
+#include "engine/op.h"
+#include "engine/reconcile.h"
+#include "engine/reply.h"
+#include "engine/request.h"
+#include "engine/store_project.h"
+
+static int op_ls_cb(void *arg, const struct store_op *o)
+{
+	json_array_append_new(arg, op_json(o));
+	return 0;
+}
+
+static int op_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	const char *name = request_query(r, "project");
+	bool all = r->caller.is_root || r->caller.role == POLICY_ADMIN;
+	int64_t project = 0, limit;
+	json_t *list;
+
+	if (request_query_int(r, "limit", 1, 1000, 50, &limit, err) != 0)
+		return -1;
+	if (name != NULL) {
+		if (store_project_resolve(e->store, r->caller.id, name, &project, err) != 0)
+			return -1;
+		if (policy_right(&r->caller, store_project_role(e->store, project, r->caller.id)) <
+		    POLICY_VIEWER)
+			return err_set(err, CL_NOT_FOUND, "project: there is no such project");
+	}
+	list = json_array();
+	if (store_op_each(e->store, project, all || project != 0 ? 0 : r->caller.id, (int)limit,
+	    op_ls_cb, list, err) != 0) {
+		json_decref(list);
+		return -1;
+	}
+	reply_json(p, 200, json_pack("{s:o}", "ops", list));
+	return 0;
+}
+
+static int op_show(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	struct store_op row;
+
+	if (store_op_get(e->store, r->op, &row, err) != 0)
+		return -1;
+	reply_json(p, 200, op_json(&row));
+	store_op_clear(&row);
+	return 0;
+}
+
+static int op_log_cb(void *arg, int64_t seq, const char *text)
+{
+	json_array_append_new(arg, json_pack("{s:I, s:s}", "seq", (json_int_t)seq, "text", text));
+	return 0;
+}
+
+static int op_log(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	int64_t since;
+	json_t *list;
+
+	if (request_query_int(r, "since", 0, INT64_C(1000000000000000), 0, &since, err) != 0)
+		return -1;
+	list = json_array();
+	if (store_op_log_each(e->store, r->op, since, 10000, op_log_cb, list, err) != 0) {
+		json_decref(list);
+		return -1;
+	}
+	reply_json(p, 200, json_pack("{s:o}", "lines", list));
+	return 0;
+}
+
+static int op_cancel_route(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	if (op_cancel(e, r->op, err) != 0)
+		return -1;
+	if (op_show(e, r, p, err) != 0)
+		return -1;
+	return 0;
+}
+
+/* --- stacks and images ------------------------------------------------------------------------ */
+
+static json_t *stack_json(struct engine *e, const struct stack *s)
+{
+	static const enum image_state order[] = { IMAGE_FAILED, IMAGE_BUILDING, IMAGE_QUEUED,
+		IMAGE_ABSENT, IMAGE_UNKNOWN };
+	enum image_state dev = image_get(e, s->dev.id), run = image_get(e, s->run.id);
+	enum image_state state = IMAGE_READY;
+	json_t *argv = json_array();
+
+	for (size_t i = 0; i < CL_COUNT(order) && state == IMAGE_READY; i++)
+		if (dev == order[i] || run == order[i])
+			state = order[i];
+	for (size_t i = 0; s->command[STACK_RUN][i] != NULL; i++)
+		json_array_append_new(argv, json_string(s->command[STACK_RUN][i]));
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:i, s:s}", "id", s->id, "title",
+	    s->title, "kind", stack_kind_name(s->kind), "summary", s->summary, "ready",
+	    state == IMAGE_READY, "state", image_text(state), "run", argv, "port", s->port,
+	    "health", s->health);
+}
+
+static int stack_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	const struct stack_set *set = reconcile_stacks(e);
+	json_t *list = json_array();
+
+	(void)r;
+	(void)err;
+	for (size_t i = 0; i < set->n; i++)
+		if (set->items[i].kind == STACK_LANGUAGE || set->items[i].kind == STACK_FRAMEWORK)
+			json_array_append_new(list, stack_json(e, &set->items[i]));
+	reply_json(p, 200, json_pack("{s:o}", "stacks", list));
+	return 0;
+}
+
+static int stack_show(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	const struct stack *s = stack_find_choice(reconcile_stacks(e), request_param(r, "stack"),
+	    err);
+
+	if (s == NULL)
+		return -1;
+	reply_json(p, 200, stack_json(e, s));
+	return 0;
+}
+
+static int image_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	(void)r;
+	(void)err;
+	reply_json(p, 200, image_json(e));
+	return 0;
+}
+
+static int image_build(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	const json_t *ids = r->body != NULL ? json_object_get(r->body, "ids") : NULL;
+
+	return image_begin(e, r, p, ids, r->body != NULL && request_bool(r, "force"), err);
+}
+
+const struct route_bind route_op_binds[] = {
+	{ ROUTE_OP_LS, op_ls },
+	{ ROUTE_OP_SHOW, op_show },
+	{ ROUTE_OP_LOG, op_log },
+	{ ROUTE_OP_CANCEL, op_cancel_route },
+	{ ROUTE_STACK_LS, stack_ls },
+	{ ROUTE_STACK_SHOW, stack_show },
+	{ ROUTE_IMAGE_LS, image_ls },
+	{ ROUTE_IMAGE_BUILD, image_build },
+	{ 0, NULL },
+};
