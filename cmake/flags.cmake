@@ -1,7 +1,7 @@
 # Compiler flags of the three builds: dev (sanitizers, -Werror), release (hardened), fuzz (clang).
 add_link_options(-Wl,--as-needed)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-	-Wwrite-strings -Wvla -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers
+	-Wwrite-strings -Wvla -Wformat=2 -Wno-unused-parameter -Wno-format-truncation -Wno-missing-field-initializers
 	-fno-omit-frame-pointer -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64)
 if(CL_WERROR)
 	add_compile_options(-Werror)
