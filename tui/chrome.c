@@ -269,7 +269,7 @@ static void draw_empty_main(struct ui *ui)
 
 static void draw_top(struct ui *ui)
 {
-	char text[256];
+	char text[512];
 	int w, x = menu_draw_line(ui->menu), dot = strcmp(ui->dev_state, "running") == 0;
 	const struct term_style *st = term_theme(THEME_MENU);
 
