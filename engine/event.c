@@ -41,6 +41,7 @@ struct subscriber {
 	struct stream *stream;
 	int64_t user, project, op;
 	bool admin;
+	bool dropping;         /* ends with the transaction under way */
 	bool replaying;
 	int64_t next_after;    /* replay: ids above this are to come */
 	int left;              /* of the page being sent */
@@ -69,6 +70,17 @@ event_text(enum event_type t)
 	return names[t];
 }
 
+/* What was published during a transaction still reaches those whose rights end with it. */
+static void
+end_dropped(struct event_hub *h, bool committed)
+{
+	for (struct subscriber *s = h->subscribers; s != NULL; s = s->next) {
+		if (s->dropping && committed)
+			stream_end(s->stream);
+		s->dropping = false;
+	}
+}
+
 static void
 store_cb(void *arg, bool committed)
 {
@@ -76,6 +88,7 @@ store_cb(void *arg, bool committed)
 		flush(arg);
 	else
 		forget(arg);
+	end_dropped(arg, committed);
 }
 
 void
@@ -347,6 +360,7 @@ event_hub_drop(struct engine *e, int64_t user)
 	if (e->events == NULL)
 		return;
 	for (struct subscriber *s = e->events->subscribers; s != NULL; s = s->next)
-		if (s->user == user && user != 0)
-			stream_end(s->stream);
+		s->dropping = s->dropping || (s->user == user && user != 0);
+	if (!store_busy(e->store))
+		end_dropped(e->events, true);
 }

@@ -24,6 +24,12 @@ is_token(unsigned char c)
 }
 
 static bool
+is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool
 known_method(const char *m)
 {
 	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -52,10 +58,13 @@ request_line(struct gate *g, const char *line, size_t n)
 	len = (size_t)(sp - target);
 	if (len > GATE_TARGET_MAX)
 		return -1;
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)target[i] <= 0x20 || (unsigned char)target[i] >= 0x7f ||
 		    target[i] == '#')
 			return -1;
+		if (target[i] == '%' && (len - i < 3 || !is_hex(target[i + 1]) || !is_hex(target[i + 2])))
+			return -1;
+	}
 	memcpy(g->target, target, len);
 	g->target[len] = '\0';
 	sp++;

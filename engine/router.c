@@ -233,9 +233,11 @@ verdict(struct reply *p, const struct policy_object *o, struct cl_err *err)
 	case POLICY_ALLOW:
 		return 0;
 	case POLICY_HIDE:
-		err_set(err, CL_NOT_FOUND, "%s: there is no such %s", takes(p->req.route, "{op}") ?
-		    request_param(&p->req, "op") : request_param(&p->req, "project"),
-		    takes(p->req.route, "{op}") ? "operation" : "project");
+		if (takes(p->req.route, "{op}"))
+			return err_set(err, CL_NOT_FOUND, "%s: there is no such operation",
+			    request_param(&p->req, "op"));
+		err_set(err, CL_NOT_FOUND, "%s: there is no such project",
+		    request_param(&p->req, "project"));
 		return err_hint(err, "project ls shows yours; OWNER.NAME names another's");
 	case POLICY_LOGIN:
 		err_set(err, CL_UNAUTHENTICATED, "uid %u has no account here", (unsigned)c->uid);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libwebsockets.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -308,6 +309,15 @@ adopt(struct server_conn *c)
 		unlink_conn(c);
 }
 
+/* No more bytes will come. */
+static bool
+peer_left(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void
 look(struct server_conn *c)
 {
@@ -328,6 +338,10 @@ look(struct server_conn *c)
 		refuse_head(c);
 		break;
 	case GATE_MORE:
+		if (peer_left(c->fd)) {
+			refuse(c);
+			break;
+		}
 		/* Bytes that stay unread keep the descriptor readable: look again by the clock. */
 		uv_poll_stop(&c->poll);
 		if (!uv_is_active((uv_handle_t *)&c->server->timer))
