@@ -1,8 +1,8 @@
 /*
  * Requests on a libuv loop: curl's socket interface.  curl says which descriptors to watch and
  * when to wake up; the loop tells it what happened; finished handles are then collected.  curl may
- * not be entered again from its own callbacks, so what a data_cb cancels or frees is done after
- * curl has returned (depth).
+ * not be entered again from its own callbacks, so what a data_cb starts, cancels or frees is
+ * done after curl has returned (depth).
  */
 #include "base/fetch_internal.h"
 
@@ -172,6 +172,10 @@ static void act(struct fetch_async *f, curl_socket_t fd, int events)
 		next = job->next;
 		if (job->cancelled)
 			drop_job(f, job);
+		else if (job->waiting) {
+			job->waiting = false;
+			curl_multi_add_handle(f->multi, job->easy);
+		}
 	}
 }
 
@@ -215,7 +219,10 @@ uint64_t fetch_async_start(struct fetch_async *f, const struct fetch_request *re
 	job->done_arg = arg;
 	job->next = f->jobs;
 	f->jobs = job;
-	curl_multi_add_handle(f->multi, job->easy);
+	/* asked for from inside a callback (an event that makes a view load): after curl returned */
+	job->waiting = f->depth > 0;
+	if (!job->waiting)
+		curl_multi_add_handle(f->multi, job->easy);
 	return job->id;
 }
 

@@ -22,6 +22,7 @@ struct fetch_job {
 	fetch_done_cb *done;
 	void *done_arg;
 	bool cancelled;
+	bool waiting;                  /* to be given to curl when it has returned */
 };
 
 /* Set the handle up; the job is cleared by fetch_internal_clear(). */
