@@ -21,6 +21,7 @@
 #include "base/priv.h"
 #include "engine/account.h"
 #include "engine/auth.h"
+#include "engine/edge_config.h"
 #include "engine/engine.h"
 #include "engine/event_hub.h"
 #include "engine/idem.h"
@@ -273,13 +274,18 @@ read_arguments(int argc, char **argv)
 	log_open("codinglab-engine", level());
 	if (argc == 2 && strcmp(argv[1], "--check") == 0)
 		check_only();
+	if (argc == 2 && strcmp(argv[1], "--print-edge-config") == 0) {
+		if (edge_config_write(stdout, &err) < 0)
+			fail(&err);
+		exit(0);
+	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("codinglab-engine\n");
 		exit(0);
 	}
 	if (argc > 1) {
 		err_set(&err, CL_USAGE, "unknown argument %s", argv[1]);
-		err_hint(&err, "codinglab-engine [--check] [--section-name VALUE]...");
+		err_hint(&err, "codinglab-engine [--check | --print-edge-config] [--section-name VALUE]...");
 		fail(&err);
 	}
 }
