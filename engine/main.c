@@ -42,7 +42,6 @@ struct service {
 	uv_signal_t term, interrupt;
 	uv_timer_t house, stop;
 	int64_t rounds;
-	int lock;
 };
 
 static void
@@ -101,6 +100,27 @@ own_database(const char *dir, uid_t uid, gid_t gid)
 			log_warn("cannot give %s/%s away: %s", dir, names[i], strerror(errno));
 }
 
+/* Before anything changes hands: one engine for one state. */
+static void
+lock_state(const char *dir)
+{
+	static int fd; /* held until the process ends */
+	struct cl_err err = {0};
+	char path[600];
+
+	snprintf(path, sizeof path, "%s/lock", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		err_errno(&err, CL_FAILED, "cannot open %s", path);
+		fail(&err);
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err_set(&err, CL_CONFLICT, "another engine uses %s", dir);
+		err_hint(&err, "stop it first: ./lab down");
+		fail(&err);
+	}
+}
+
 static void
 prepare_folders(char *dir, size_t size)
 {
@@ -113,6 +133,11 @@ prepare_folders(char *dir, size_t size)
 	snprintf(dir, size, "%s/engine", config_str("state.dir"));
 	make_folder(config_str("state.dir"), 0755, 0, 0);
 	make_folder(config_str("run.dir"), 0755, 0, 0);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		err_errno(&err, CL_FAILED, "cannot make %s", dir);
+		fail(&err);
+	}
+	lock_state(dir);
 	make_folder(dir, 0700, uid, gid);
 	own_database(dir, uid, gid);
 }
@@ -139,25 +164,6 @@ become(void)
 }
 
 /* -- parts -- */
-
-static void
-lock_state(struct service *s, const char *dir)
-{
-	struct cl_err err = {0};
-	char path[600];
-
-	snprintf(path, sizeof path, "%s/lock", dir);
-	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock < 0) {
-		err_errno(&err, CL_FAILED, "cannot open %s", path);
-		fail(&err);
-	}
-	if (flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
-		err_set(&err, CL_CONFLICT, "another engine uses %s", dir);
-		err_hint(&err, "stop it first: ./lab down");
-		fail(&err);
-	}
-}
 
 static void
 open_store(struct engine *e, const char *dir)
@@ -300,7 +306,6 @@ open_parts(struct service *s, const char *dir)
 	    (e->auth = auth_open(e, config_str("engine.auth_socket"), &err)) == NULL)
 		fail(&err);
 	become();
-	lock_state(s, dir);
 	open_store(e, dir);
 	event_hub_open(e);
 	open_backend(e);

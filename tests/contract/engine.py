@@ -114,7 +114,7 @@ class Engine:
         at = self.log.stat().st_size
         argv = [str(self.binary), "--engine-backend", "sim", "--images-dir", str(ROOT / "images"),
                 "--engine-user", account(), *self.options]
-        env = {"CODINGLAB_STATE": str(self.state), "PATH": "/usr/bin:/bin", "CODINGLAB_CONF": "/dev/null"}
+        env = {"ASAN_OPTIONS": "quarantine_size_mb=2", "CODINGLAB_STATE": str(self.state), "PATH": "/usr/bin:/bin", "CODINGLAB_CONF": "/dev/null"}
         self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self.pid = self.process.pid
         out.close()

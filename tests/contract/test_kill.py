@@ -79,7 +79,8 @@ def test_a_newer_database_is_left_alone():
     except RuntimeError as e:
         assert "newer CodingLab" in str(e), e
     assert engine.process.returncode == 3
-    assert path.read_bytes() == before
+    after = path.read_bytes()
+    assert after == before, [i for i in range(len(before)) if before[i:i + 1] != after[i:i + 1]][:20]
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {version}")
     db.commit()

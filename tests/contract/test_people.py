@@ -2,7 +2,6 @@
 """People: accounts, keys, invitations, roles, members; two users who see nothing of each other; the listener's
 socket (engine/api/auth_proto.h); the audit trail of it all."""
 import base64
-import os
 import pathlib
 import socket
 import sqlite3

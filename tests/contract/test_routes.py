@@ -2,7 +2,6 @@
 """Every route of GET /v1/openapi.json with good, missing and forbidden input, as different uids, against a live
 engine; replies are compared with the file's schemas.  A route that is not in GOOD here fails the test."""
 import base64
-import os
 import struct
 import sys
 
