@@ -50,6 +50,7 @@ def test_what_was_acknowledged_is_there():
     lost = [c for c in acknowledged if hashlib.sha256(c.replace("-", "").encode()).digest() not in there]
     assert not lost, f"{len(lost)} of {len(acknowledged)} lost"
     rows = db.execute("SELECT count(*) FROM audit WHERE verb = 'invite' AND result = 'ok'").fetchone()[0]
+    db.close()
     assert rows == len(there), (rows, len(there))  # change and audit row are one
     print(f"{ROUNDS} kills, {len(acknowledged)} acknowledged, {len(there)} there")
 

@@ -253,6 +253,7 @@ def test_invitations():
     assert Listener().password("ian", "long enough")
     db = sqlite3.connect(engine.state / "engine/codinglab.db")
     assert code not in "".join(map(str, db.execute("SELECT * FROM invite").fetchall()))
+    db.close()
     assert code not in str(engine.audit())
 
 
