@@ -463,6 +463,8 @@ extend(struct text *t, size_t pos, const void *data, size_t n)
 	c->ins += n;
 	t->len += n;
 	t->typing_pos += n;
+	t->hint = p; /* a later piece would start elsewhere now */
+	t->hint_pos = t->typing_pos - p->len;
 	announce(t, pos, 0, n);
 	return true;
 }

@@ -300,7 +300,7 @@ void editor_disk_open(struct editor *e)
 	cl_autofree char *dir = mem_printf("%s/swap", ui_info(e->view.ui)->home);
 	enum swap_found found;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(AT_FDCWD, dir, 0700) < 0 && errno != EEXIST)
 		ui_message(e->view.ui, UI_WARN, "no swap journal: %s", strerror(errno));
 	e->swap_dir = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (e->swap_dir == -1 || e->file->readonly)

@@ -105,6 +105,7 @@ step(struct text *t, struct model *m, struct input *in, int64_t *now)
 		for (size_t more = 0; (op & 7) == 0 && more < 3 && m->len < MODEL_MAX; more++) {
 			bytes[0] = (char)next(in);
 			pos += n;
+			text_copy(t, place(in, m->len), bytes + 1, 8); /* as a redraw does */
 			n = 1;
 			must(text_insert(t, pos, bytes, 1, NULL) == 0);
 			model_replace(m, pos, 0, bytes, 1);

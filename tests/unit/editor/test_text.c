@@ -106,6 +106,26 @@ typing_is_one_step(void **state)
 	text_free(t);
 }
 
+/* Reading elsewhere between two keys, as drawing does, must not lead edits or reading astray. */
+static void
+typing_and_reading_take_turns(void **state)
+{
+	struct text *t = of("0123456789");
+	char c[16], want[40] = "01234";
+
+	for (int i = 0; i < 20; i++) {
+		text_step(t, TEXT_TYPE, i);
+		assert_int_equal(text_insert(t, 5 + (size_t)i, "x", 1, NULL), 0);
+		assert_int_equal(text_copy(t, text_len(t) - 1, c, 4), 1);
+		assert_int_equal(c[0], '9');
+		assert_int_equal(text_copy(t, 2, c, 2), 2);
+		want[5 + i] = 'x';
+	}
+	memcpy(want + 25, "56789", 6);
+	expect(t, want);
+	text_free(t);
+}
+
 static void
 a_pause_or_a_jump_starts_a_step(void **state)
 {
@@ -368,6 +388,7 @@ main(void)
 		cmocka_unit_test(insert_and_delete_everywhere),
 		cmocka_unit_test(out_of_range_changes_nothing),
 		cmocka_unit_test(typing_is_one_step),
+		cmocka_unit_test(typing_and_reading_take_turns),
 		cmocka_unit_test(a_pause_or_a_jump_starts_a_step),
 		cmocka_unit_test(erasing_is_its_own_step),
 		cmocka_unit_test(a_paste_is_one_step_of_its_own),
