@@ -137,11 +137,13 @@ int op_check(struct engine *e, int64_t project, const char *env, struct cl_err *
 	return -1;
 }
 
-void op_reply_dry(struct request *r, struct reply *p, const char *kind, const char *plan)
+void op_reply_dry(struct request *r, struct reply *p, const char *kind, const char *env,
+    const char *plan)
 {
 	struct store_op row = { .project = r->project, .created = clock_unix_ms() };
 
 	(void)mem_copy_str(row.kind, sizeof(row.kind), kind);
+	(void)mem_copy_str(row.env, sizeof(row.env), env);
 	(void)mem_copy_str(row.state, sizeof(row.state), "done");
 	(void)mem_copy_str(row.step, sizeof(row.step), plan);
 	(void)mem_copy_str(row.by, sizeof(row.by), r->caller.name);

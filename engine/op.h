@@ -61,7 +61,8 @@ int op_begin(struct engine *e, struct request *r, struct reply *p, const char *k
 /* CL_CONFLICT with the operation's id when one holds this env. */
 int op_check(struct engine *e, int64_t project, const char *env, struct cl_err *err);
 /* A reply for ?dry_run: an Op with id 0 and the plan as its step. */
-void op_reply_dry(struct request *r, struct reply *p, const char *kind, const char *plan);
+void op_reply_dry(struct request *r, struct reply *p, const char *kind, const char *env,
+    const char *plan);
 int op_cancel(struct engine *e, int64_t id, struct cl_err *err);
 json_t *op_json(const struct store_op *o);
 

@@ -68,6 +68,8 @@ void plan_print(const struct plan *p, struct buf *out)
 		(void)buf_printf(out, "%s%s", i > 0 ? "; " : "", words[s->kind]);
 		if (s->n > 0)
 			(void)buf_printf(out, " %s-%d", plan_names[s->tier], s->n);
+		if (s->n > 0 && s->tier == PLAN_WAS)
+			(void)buf_printf(out, " (v%d)", s->release);
 	}
 }
 

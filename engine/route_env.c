@@ -25,7 +25,7 @@ static int env_dry(struct engine *e, struct request *r, struct reply *p, const c
 	buf_init(&text, 1000);
 	(void)buf_printf(&text, "%s: %s", env, first);
 	reconcile_explain(e, r->project, env, want, release, &text);
-	op_reply_dry(r, p, kind, text.data != NULL ? text.data : "");
+	op_reply_dry(r, p, kind, env, text.data != NULL ? text.data : "");
 	buf_clear(&text);
 	return 0;
 }
