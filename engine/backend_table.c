@@ -2,9 +2,11 @@
 #include <string.h>
 #include "base/mem.h"
 #include "engine/backend.h"
+#include "engine/backend_local.h"
 #include "engine/backend_sim.h"
 
 const struct backend_ops *const backend_table[] = {
+	&backend_local_ops,
 	&backend_sim_ops,
 	NULL,
 };

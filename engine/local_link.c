@@ -1,0 +1,188 @@
+/*
+ * Connections to the broker: taken from a list for one request, given back when it ended cleanly,
+ * closed when anything about it was odd.
+ */
+#include "engine/local_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "engine/broker/broker_proto.h"
+
+#define LINK_KEPT 8
+#define LINK_POLL_MS 200
+/* After CANCEL the broker still removes what it had started. */
+#define LINK_CANCEL_MS 20000
+
+struct local_link {
+	char *socket;
+	pthread_mutex_t lock;
+	int idle[LINK_KEPT];
+	int nidle;
+};
+
+struct local_link *local_link_new(const char *socket)
+{
+	struct local_link *l = mem_alloc(sizeof(*l));
+
+	l->socket = mem_strdup(socket);
+	pthread_mutex_init(&l->lock, NULL);
+	return l;
+}
+
+void local_link_free(struct local_link *l)
+{
+	if (l == NULL)
+		return;
+	while (l->nidle > 0)
+		close(l->idle[--l->nidle]);
+	pthread_mutex_destroy(&l->lock);
+	mem_free(l->socket);
+	mem_free(l);
+}
+
+struct ipc_out *local_link_begin(uint32_t verb)
+{
+	struct ipc_out *out = mem_alloc(sizeof(*out));
+
+	ipc_begin(out, verb);
+	return out;
+}
+
+/* An idle connection that the broker has not closed meanwhile, or -1. */
+static int take_idle(struct local_link *l)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&l->lock);
+	while (fd < 0 && l->nidle > 0) {
+		struct pollfd p = {.events = POLLIN};
+
+		p.fd = fd = l->idle[--l->nidle];
+		if (poll(&p, 1, 0) != 0) { /* closed, or words that nobody asked for */
+			close(fd);
+			fd = -1;
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
+	return fd;
+}
+
+static void give_back(struct local_link *l, int fd)
+{
+	pthread_mutex_lock(&l->lock);
+	if (l->nidle < LINK_KEPT) {
+		l->idle[l->nidle++] = fd;
+		fd = -1;
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int send_request(struct local_link *l, const struct ipc_out *out, struct cl_err *err)
+{
+	int fd = take_idle(l);
+
+	if (fd >= 0 && ipc_send(fd, out) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	fd = sock_connect(l->socket, SOCK_SEQPACKET, err);
+	if (fd < 0)
+		return err_hint(err, "the runtime broker is not running: see its log, or run ./lab up");
+	if (ipc_send(fd, out) == 0)
+		return fd;
+	err_errno(err, errno == EMSGSIZE ? CL_USAGE : CL_UNAVAILABLE, "runtime broker: sending a request");
+	close(fd);
+	return -1;
+}
+
+/* One message: 1; 0 the end is too long in coming after a cancel; -1 the connection is gone. */
+static int next_message(int fd, struct ipc_in *in, const struct local_link_call *call, int64_t *cancel_ms)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int n = poll(&p, 1, call->cancelled != NULL ? LINK_POLL_MS : -1);
+
+		if (n > 0)
+			return ipc_recv(fd, in) == 1 ? 1 : -1;
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (*cancel_ms == 0 && call->cancelled != NULL && call->cancelled(call->cancel_arg)) {
+			struct ipc_out *out = local_link_begin(BROKER_CANCEL);
+
+			*cancel_ms = clock_ms() + LINK_CANCEL_MS;
+			n = ipc_send(fd, out);
+			mem_free(out);
+			if (n < 0)
+				return -1;
+		}
+		if (*cancel_ms != 0 && clock_ms() > *cancel_ms)
+			return 0;
+	}
+}
+
+/* 1 the request ended well, 0 it ended with an error, -1 the connection is not to be used again. */
+static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *call,
+    struct cl_err *err)
+{
+	int64_t cancel_ms = 0;
+
+	for (;;) {
+		int n = next_message(fd, in, call, &cancel_ms);
+
+		if (n <= 0) {
+			if (cancel_ms != 0)
+				err_set(err, CL_FAILED, "cancelled");
+			err_set(err, CL_UNAVAILABLE, "runtime broker: it ended in the middle of a request");
+			return -1;
+		}
+		if (in->type == BROKER_ERROR) {
+			ipc_get_err(in, err);
+			if (err != NULL && err->code == CL_OK)
+				err_set(err, CL_FAILED, "runtime broker: an error without a reason");
+			return ipc_end(in) == 0 ? 0 : -1;
+		}
+		if (in->type == BROKER_OK) {
+			if (call->ok != NULL)
+				call->ok(call->arg, in);
+			if (ipc_end(in) == 0)
+				return 1;
+		} else if (call->part != NULL) {
+			call->part(call->arg, in);
+			if (ipc_end(in) == 0)
+				continue;
+		}
+		ipc_close_fds(in);
+		err_set(err, CL_FAILED, "runtime broker: an answer that makes no sense (%u)", in->type);
+		return -1;
+	}
+}
+
+int local_link_ask(struct local_link *l, struct ipc_out *out, const struct local_link_call *call,
+    struct cl_err *err)
+{
+	static const struct local_link_call plain;
+	struct ipc_in *in;
+	int fd = send_request(l, out, err), rc;
+
+	mem_free(out);
+	if (fd < 0)
+		return -1;
+	in = mem_alloc(sizeof(*in));
+	rc = read_answer(fd, in, call != NULL ? call : &plain, err);
+	if (rc < 0)
+		close(fd);
+	else
+		give_back(l, fd);
+	mem_free(in);
+	return rc == 1 ? 0 : -1;
+}
