@@ -5,6 +5,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -14,6 +15,7 @@ void *mem_resize(void *p, size_t count, size_t size);     /* new part is not zer
 char *mem_strdup(const char *s);                          /* NULL stays NULL */
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 void *mem_dup(const void *p, size_t size);
 void mem_free(void *p);                                   /* NULL is fine */
 void mem_wipe(void *p, size_t size);                      /* explicit_bzero */

@@ -2,6 +2,7 @@
  * Calls to the engine: see client.h.  A reply is JSON; whatever is not 2xx becomes an error with
  * the engine's own code, message and hint, which are untrusted text like any other.
  */
+#include "engine/client/client.h"
 #include "engine/client/client_internal.h"
 
 #include <string.h>

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/client/client.h"
 #include "engine/client/client_internal.h"
 #include "engine/client/client_sse.h"
 

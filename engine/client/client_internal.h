@@ -2,9 +2,9 @@
 #ifndef ENGINE_CLIENT_CLIENT_INTERNAL_H
 #define ENGINE_CLIENT_CLIENT_INTERNAL_H
 
-#include "base/buf.h"
+#include <jansson.h>
+#include <uv.h>
 #include "base/fetch.h"
-#include "engine/client/client.h"
 
 struct client_pending;
 

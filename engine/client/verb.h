@@ -12,26 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
-
-struct verb_ctx {
-	const char *socket;         /* engine */
-	const char *project;        /* default of -p: "shop", "owner.shop" or "" */
-	const char *tier;           /* from user+project.tier-n, or "" */
-	int n;
-	bool json, quiet, dry_run, yes, wait; /* wait defaults to true in the program, false in the IDE */
-	int timeout_s;              /* 0 = the verb's own */
-	const char *env;            /* "dev", "prod" or "" */
-	int in;                     /* stdin descriptor, -1 = none */
-	bool in_tty, out_tty;
-	int rows, cols;
-	/* Outputs; text is already safe to show on a terminal except where raw is true (a program's
-	 * own bytes). */
-	void (*out)(void *arg, const char *text, size_t len, bool raw);
-	void (*err)(void *arg, const char *text, size_t len);
-	void *arg;
-	volatile int *cancelled;    /* set from outside to stop; may be NULL */
-	int signal;                 /* set by the verb: the program that it ran died of this signal */
-};
+#include "engine/client/verb_ctx.h"
 
 #define VERB_NO_CLI 1          /* only inside the IDE */
 #define VERB_NO_IDE 2          /* needs a terminal or stdin of its own: run, enter, cat ... */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/client/verb.h"
+#include "engine/client/verb_ctx.h"
 
 enum item_kind { ITEM_WORD, ITEM_PAIR, ITEM_OPTION, ITEM_SWITCH, ITEM_REST };
 

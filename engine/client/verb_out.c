@@ -15,13 +15,9 @@ static char *format(const char *fmt, va_list ap) __attribute__((format(printf, 1
 
 static char *format(const char *fmt, va_list ap)
 {
-	char *raw = NULL, *safe;
+	cl_autofree char *raw = mem_vprintf(fmt, ap);
 
-	if (vasprintf(&raw, fmt, ap) < 0)
-		return mem_strdup("");
-	safe = screen_safe_dup(raw, strlen(raw), 0);
-	mem_free(raw);
-	return safe;
+	return screen_safe_dup(raw, strlen(raw), 0);
 }
 
 void verb_out_line(struct verb_ctx *ctx, const char *fmt, ...)

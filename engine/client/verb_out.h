@@ -5,7 +5,10 @@
 #ifndef ENGINE_CLIENT_VERB_OUT_H
 #define ENGINE_CLIENT_VERB_OUT_H
 
-#include "engine/client/verb.h"
+#include <jansson.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "engine/client/verb_ctx.h"
 
 #define VERB_OUT_COLS 8
 

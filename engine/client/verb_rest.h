@@ -3,7 +3,10 @@
 #ifndef ENGINE_CLIENT_VERB_REST_H
 #define ENGINE_CLIENT_VERB_REST_H
 
-#include "engine/client/verb.h"
+#include <jansson.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "engine/client/verb_ctx.h"
 
 /* Call; body is stolen, path is borrowed.  Returns the exit status after saying what went wrong,
  * 0 with *reply (may be NULL). */
