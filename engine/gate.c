@@ -40,6 +40,19 @@ known_method(const char *m)
 	return false;
 }
 
+static bool
+plain_target(const char *target, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)target[i] <= 0x20 || (unsigned char)target[i] >= 0x7f ||
+		    target[i] == '#')
+			return false;
+		if (target[i] == '%' && (n - i < 3 || !is_hex(target[i + 1]) || !is_hex(target[i + 2])))
+			return false;
+	}
+	return true;
+}
+
 static int
 request_line(struct gate *g, const char *line, size_t n)
 {
@@ -56,15 +69,8 @@ request_line(struct gate *g, const char *line, size_t n)
 	if ((sp = memchr(target, ' ', (size_t)(end - target))) == NULL || *target != '/')
 		return -1;
 	len = (size_t)(sp - target);
-	if (len > GATE_TARGET_MAX)
+	if (len > GATE_TARGET_MAX || !plain_target(target, len))
 		return -1;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)target[i] <= 0x20 || (unsigned char)target[i] >= 0x7f ||
-		    target[i] == '#')
-			return -1;
-		if (target[i] == '%' && (len - i < 3 || !is_hex(target[i + 1]) || !is_hex(target[i + 2])))
-			return -1;
-	}
 	memcpy(g->target, target, len);
 	g->target[len] = '\0';
 	sp++;

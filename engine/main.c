@@ -28,6 +28,7 @@
 #include "engine/password.h"
 #include "engine/project.h"
 #include "engine/reconcile.h"
+#include "engine/router.h"
 #include "engine/server.h"
 #include "engine/store_event.h"
 #include "images/stack.h"
@@ -299,10 +300,11 @@ read_arguments(int argc, char **argv)
 static void
 open_parts(struct service *s, const char *dir)
 {
+	static const struct server_handlers handlers = {router_handle, router_refuse};
 	struct engine *e = &s->engine;
 	struct cl_err err = {0};
 
-	if ((e->server = server_open(e, config_str("engine.socket"), &err)) == NULL ||
+	if ((e->server = server_open(e, config_str("engine.socket"), &handlers, &err)) == NULL ||
 	    (e->auth = auth_open(e, config_str("engine.auth_socket"), &err)) == NULL)
 		fail(&err);
 	become();

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 #include <uv.h>
-#include "engine/reply.h"
 #include "engine/request.h"
 
 struct server_conn;
+struct stream;
 
 struct reply {
 	struct engine *engine;
@@ -19,8 +19,8 @@ struct reply {
 	char *text;               /* instead of body: an earlier answer, given again */
 	bool keep;
 	struct stream *stream;
-	reply_work_cb *work;
-	reply_then_cb *then;
+	int (*work)(struct engine *e, void *arg, struct cl_err *err); /* reply.h */
+	int (*then)(struct engine *e, struct request *r, struct reply *p, void *arg, struct cl_err *err);
 	void *arg;
 	struct cl_err work_err;
 	uv_work_t job;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "engine/policy.h"
 #include "engine/route.h"
 
 struct request {

@@ -16,7 +16,6 @@
 
 #include <stddef.h>
 #include "base/err.h"
-#include "engine/policy.h"
 
 struct engine;
 struct request;

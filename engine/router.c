@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "engine/gate.h"
 #include "engine/idem.h"
+#include "engine/reply.h"
 #include "engine/reply_internal.h"
 #include "engine/schema.h"
 #include "engine/server.h"
@@ -471,7 +472,7 @@ static void
 after_work_cb(uv_work_t *job, int status)
 {
 	struct reply *p = job->data, **at = &deferred;
-	reply_then_cb *then = p->then;
+	int (*then)(struct engine *, struct request *, struct reply *, void *, struct cl_err *) = p->then;
 	struct cl_err err = p->work_err;
 	int rc;
 

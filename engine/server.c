@@ -2,7 +2,7 @@
  * HTTP on the engine's unix socket; see server.h.
  *
  *   listening socket --accept--> waiting (head is peeked at, gate.c) --adopt--> libwebsockets
- *        --request whole--> router_handle() --> answer or stream --> closed
+ *        --request whole--> the handler --> answer or stream --> closed
  */
 #include "engine/server.h"
 
@@ -23,7 +23,6 @@
 #include "base/sock.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
-#include "engine/router.h"
 
 #define CONNECTIONS_MAX 1024
 #define CONNECTIONS_PER_UID 128
@@ -63,6 +62,7 @@ struct server_conn {
 
 struct server {
 	struct engine *engine;
+	struct server_handlers on;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	uv_poll_t listen;
@@ -119,11 +119,13 @@ open_library(struct server *s, struct cl_err *err)
 }
 
 struct server *
-server_open(struct engine *e, const char *path, struct cl_err *err)
+server_open(struct engine *e, const char *path, const struct server_handlers *h,
+    struct cl_err *err)
 {
 	struct server *s = mem_alloc(sizeof *s);
 
 	s->engine = e;
+	s->on = *h;
 	if ((s->fd = sock_listen(path, SOCK_STREAM, 0666, err)) < 0 || open_library(s, err) < 0) {
 		if (s->fd >= 0)
 			close(s->fd);
@@ -410,7 +412,7 @@ hand_over(struct server_conn *c)
 		return;
 	c->state = CONN_HANDLED;
 	rest(c);
-	router_handle(c->server->engine, c);
+	c->server->on.handle(c->server->engine, c);
 }
 
 static int
@@ -419,7 +421,7 @@ headers_done(struct server_conn *c, struct lws *wsi)
 	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
 	if (c->gate.length > SERVER_BODY_MAX) {
 		c->state = CONN_HANDLED;
-		router_refuse(c, CL_TOO_LARGE, "body: more than 256 KiB");
+		c->server->on.refuse(c, CL_TOO_LARGE, "body: more than 256 KiB");
 		return 0;
 	}
 	if (c->gate.length > 0) {

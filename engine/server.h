@@ -3,7 +3,7 @@
  * request has one meaning, whatever follows it).  The peer is known by SO_PEERCRED.  Bounds: 256 KiB
  * of body, 10 s for the head, 10 s between pieces of a body, connections in all and for each uid.
  *
- * A connection is handed to router_handle() once its request is whole; it is answered by exactly one
+ * A connection is handed to h->handle() (router.c) once its request is whole; it is answered by one
  * of server_answer() and server_stream().  server_on_close() tells when it is gone.  Loop's thread.
  */
 #ifndef ENGINE_SERVER_H
@@ -23,7 +23,14 @@ struct gate;
 struct server;
 struct server_conn;
 
-struct server *server_open(struct engine *e, const char *path, struct cl_err *err);
+struct server_handlers {
+	void (*handle)(struct engine *e, struct server_conn *c); /* a whole request */
+	/* one that is not read further: answer with this */
+	void (*refuse)(struct server_conn *c, enum cl_code code, const char *message);
+};
+
+struct server *server_open(struct engine *e, const char *path, const struct server_handlers *h,
+    struct cl_err *err);
 /* No more connections; streams are ended, answers under way are sent. */
 void server_stop(struct server *s);
 void server_close(struct server *s); /* after the loop has run out */

@@ -4,6 +4,7 @@
  */
 #include "engine/store.h"
 
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +12,25 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/migrations.h"
-#include "engine/store_internal.h"
 
+#define STORE_STATEMENTS 512 /* slots of the cache; a power of two */
 #define APPLICATION_ID 0x434c6162 /* "CLab" */
+
+struct store_slot {
+	const char *sql;      /* address of the literal */
+	sqlite3_stmt *stmt;
+	bool busy;
+};
+
+struct store {
+	sqlite3 *db;
+	int depth;            /* of nested transactions */
+	bool poisoned;        /* an inner one was rolled back */
+	void (*notify_cb)(void *arg, bool committed);
+	void *notify_arg;
+	int nslots;
+	struct store_slot slot[STORE_STATEMENTS];
+};
 
 struct store_row {
 	struct store *store;

@@ -60,7 +60,7 @@ GOOD = {
     "MEMBER_RM": ({**P, "user": "bob"}, None, ALICE, {200}),
     "DEV": (P, {"action": "up"}, ALICE, {202}),
     "EXEC": (P, {"argv": ["true"]}, ALICE, {200, 501}),  # the sim backend executes nothing
-    "SCALE": (P, {"was": 2}, ALICE, {202, 409, 412}),
+    "SCALE": (P, {"was": 2}, ALICE, {202, 404, 409, 412}),  # 404: nothing is deployed yet
     "DEPLOY": (P, {"env": "dev"}, ALICE, {202, 409, 412}),
     "PROMOTE": (P, {}, ALICE, {202, 409, 412}),
     "SHIP": (P, {}, ALICE, {202, 409, 412}),

