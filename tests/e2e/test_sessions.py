@@ -14,10 +14,11 @@ def processes(lab, program, *words):
     out = []
     for p in filter(str.isdigit, os.listdir("/proc")):
         try:
+            exe = os.readlink(f"/proc/{p}/exe")
             argv = pathlib.Path(f"/proc/{p}/cmdline").read_bytes().decode().split("\0")
         except OSError:
             continue
-        if argv[0] == str(lab.dir / "s/lib/bin" / program) and all(w in argv for w in words):
+        if exe == str(lab.dir / "s/lib/bin" / program) and all(w in argv for w in words):
             out.append(int(p))
     return out
 
