@@ -18,7 +18,7 @@
 #define ENGINE_BROKER_BROKER_PROTO_H
 
 #define BROKER_ARGS 64    /* words of a command line */
-#define BROKER_ENVS 128   /* environment variables */
+#define BROKER_ENVS 400   /* environment variables */
 #define BROKER_LABELS 32
 #define BROKER_SUBSTS 16
 #define BROKER_LINE_MAX 8192 /* longer lines of output are cut into pieces of this size */

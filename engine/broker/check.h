@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define CHECK_ID_MAX 1000000       /* projects, operations */
-#define CHECK_UID_MIN 1            /* never root inside a container */
-#define CHECK_UID_MAX 2000000
+#define CHECK_UID_MIN 1000         /* never root or a system account inside a container */
+#define CHECK_UID_MAX 4294967293
 
 bool check_name(const char *s);      /* container: [a-z][a-z0-9-]{0,78} */
 bool check_word(const char *s);      /* env, tier: [a-z]{1,7} */

@@ -1,6 +1,6 @@
 /*
  * The container that a request asks for: read from a message with every field checked
- * (spec_read), and turned into the container engine's JSON (spec_json).  The JSON has a fixed
+ * (spec_read), and turned into the container engine's JSON (spec_json.c).  The JSON has a fixed
  * shape: what a request cannot name - privileges, capabilities, devices, host namespaces, host
  * paths - it cannot ask for.
  */
@@ -75,7 +75,7 @@ void spec_clear_argv(struct spec_argv *a);
 void spec_clear_vars(struct spec_vars *v);
 
 /* Body of POST /containers/create; the caller owns it. */
-json_t *spec_json(const struct spec *s, const struct place *p);
+json_t *spec_json_make(const struct spec *s, const struct place *p);
 /* The part that no container of ours is without; used for builds too. */
 json_t *spec_json_host(const struct place *p);
 json_t *spec_json_argv(const struct spec_argv *a);

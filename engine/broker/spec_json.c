@@ -148,7 +148,7 @@ static void networking(const struct spec *s, const struct place *p, json_t *o)
 	put(o, "NetworkingConfig", json_pack("{s:o}", "EndpointsConfig", ends));
 }
 
-json_t *spec_json(const struct spec *s, const struct place *p)
+json_t *spec_json_make(const struct spec *s, const struct place *p)
 {
 	char ref[256], user[32];
 	json_t *o = json_object();

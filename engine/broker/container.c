@@ -1,0 +1,232 @@
+/* Containers of ours: see container.h.  Networks and volumes are in container_net.c. */
+#include "engine/broker/container.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/broker/container_internal.h"
+#include "engine/broker/pack.h"
+#include "engine/broker/run.h"
+
+#define START_MS 60000
+#define STOP_SLACK_MS 30000
+
+static int not_ours(struct cl_err *err, const char *name)
+{
+	return err_set(err, CL_NOT_FOUND, "container %s: there is none", name);
+}
+
+json_t *container_inspect(const struct broker *b, const char *name, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	struct cl_err why = {0};
+	json_t *j = NULL, *labels;
+	int status;
+
+	place_container(&b->place, name, full);
+	docker_url(url, "/containers/%s/json", full);
+	status = docker_call(&b->docker, "GET", url, NULL, &j, &why);
+	if (status < 0) {
+		if (err && !err->code)
+			*err = why;
+		return NULL;
+	}
+	labels = json_object_get(json_object_get(j, "Config"), "Labels");
+	if (status != 200 || strcmp(docker_str(labels, PLACE_LABEL), b->place.instance) != 0) {
+		json_decref(j);
+		not_ours(err, name);
+		return NULL;
+	}
+	return j;
+}
+
+/* The image must be there, and an image given by digest must be one that this lab made. */
+static int check_image(const struct broker *b, const char *image, struct cl_err *err)
+{
+	char url[DOCKER_URL], ref[256];
+	json_t *j = NULL, *labels;
+	int rc = 0;
+
+	place_image(&b->place, image, NULL, ref, sizeof(ref));
+	docker_url(url, "/images/%s/json", ref);
+	if (docker_call(&b->docker, "GET", url, NULL, &j, err) != 200) {
+		if (err && err->code == CL_NOT_FOUND) {
+			err_clear(err);
+			err_set(err, CL_PRECONDITION, "image %s: not built yet", image);
+			err_hint(err, "`image build` makes it; `image ls` shows what is there");
+		}
+		json_decref(j);
+		return -1;
+	}
+	labels = json_object_get(json_object_get(j, "Config"), "Labels");
+	if (!docker_str(labels, "codinglab.image")[0])
+		rc = err_set(err, CL_FORBIDDEN, "image %s: not one of this platform's", image);
+	json_decref(j);
+	return rc;
+}
+
+/* The passwd entry of a dev container's user: a file put into the container before it starts, for
+ * whoever runs in it may not write there. */
+static int put_user(const struct broker *b, const struct spec *s, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	struct buf tar;
+	int rc;
+
+	if (!s->user_name[0] || s->read_only_root)
+		return 0;
+	buf_init(&tar, 1 << 20);
+	rc = pack_user(&tar, s, err);
+	place_container(&b->place, s->name, full);
+	docker_url(url, "/containers/%s/archive?path=/etc", full);
+	if (rc == 0 && docker_send(&b->docker, "PUT", url, "application/x-tar", tar.data, tar.len, err) != 200)
+		rc = err_set(err, CL_FAILED, "container %s: its passwd file was not taken", s->name);
+	buf_clear(&tar);
+	return rc;
+}
+
+int container_prepare(const struct broker *b, const struct spec *s, struct cl_err *err)
+{
+	if (check_image(b, s->image, err) < 0 || container_net_ensure(b, s, err) < 0)
+		return -1;
+	return container_net_ensure_volumes(b, s, err);
+}
+
+static int create(const struct broker *b, const struct spec *s, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+
+	if (container_prepare(b, s, err) < 0)
+		return -1;
+	place_container(&b->place, s->name, full);
+	docker_url(url, "/containers/create?name=%s", full);
+	if (docker_call(&b->docker, "POST", url, spec_json_make(s, &b->place), NULL, err) != 201)
+		return -1;
+	return put_user(b, s, err);
+}
+
+int container_create(const struct broker *b, const struct spec *s, struct cl_err *err)
+{
+	if (container_remove(b, s->name, 0, err) < 0)
+		return -1;
+	return create(b, s, err);
+}
+
+int container_start(const struct broker *b, const char *name, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	int status;
+
+	place_container(&b->place, name, full);
+	docker_url(url, "/containers/%s/start", full);
+	status = docker_call_timed(&b->docker, "POST", url, NULL, START_MS, NULL, err);
+	if (status == 204 || status == 304 || status == 200)
+		return 0;
+	return err_set(err, CL_FAILED, "container %s: did not start", name);
+}
+
+int container_apply(const struct broker *b, const struct spec *s, struct cl_err *err)
+{
+	struct cl_err why = {0};
+	json_t *j = container_inspect(b, s->name, &why);
+	const json_t *state = json_object_get(j, "State");
+	bool running = json_is_true(json_object_get(state, "Running"));
+	bool there = j != NULL, made = strcmp(docker_str(state, "Status"), "created") == 0;
+
+	json_decref(j);
+	if (!there && why.code != CL_NOT_FOUND) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	if (running)
+		return 0;
+	if (!there && create(b, s, err) < 0)
+		return -1;
+	/* One that was created by a call that was cut may lack its user. */
+	if (there && made && put_user(b, s, err) < 0)
+		return -1;
+	return container_start(b, s->name, err);
+}
+
+int container_remove(const struct broker *b, const char *name, int grace_s, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	struct cl_err why = {0};
+	json_t *j = container_inspect(b, name, &why);
+	bool running;
+	int status;
+
+	if (!j && why.code == CL_NOT_FOUND)
+		return 0;
+	if (!j) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	running = json_is_true(json_object_get(json_object_get(j, "State"), "Running"));
+	json_decref(j);
+	place_container(&b->place, name, full);
+	if (running && grace_s > 0) {
+		docker_url(url, "/containers/%s/stop?t=%d", full, grace_s);
+		docker_call_timed(&b->docker, "POST", url, NULL, grace_s * 1000L + STOP_SLACK_MS, NULL,
+		    NULL);
+	}
+	docker_url(url, "/containers/%s?force=true&v=true", full);
+	status = docker_call(&b->docker, "DELETE", url, NULL, NULL, &why);
+	if (status == 200 || status == 204 || status == 404)
+		return 0;
+	err_clear(&why);
+	/* Somebody else removes it at this moment, or it resisted: look once more. */
+	usleep(200000);
+	j = container_inspect(b, name, &why);
+	if (!j && why.code == CL_NOT_FOUND)
+		return 0;
+	json_decref(j);
+	if (docker_call(&b->docker, "DELETE", url, NULL, NULL, err) > 0 && (!err || !err->code))
+		return 0;
+	return err_set(err, CL_FAILED, "container %s: could not be removed", name);
+}
+
+int container_wait(const struct broker *b, const char *name, int *status, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	json_t *j = NULL;
+
+	place_container(&b->place, name, full);
+	docker_url(url, "/containers/%s/wait", full);
+	if (docker_call_timed(&b->docker, "POST", url, NULL, 0, &j, err) != 200) {
+		json_decref(j);
+		return -1;
+	}
+	*status = (int)docker_int(j, "StatusCode") & 255;
+	json_decref(j);
+	return 0;
+}
+
+int container_probe(const struct broker *b, const char *name, struct cl_err *err)
+{
+	json_t *j = container_inspect(b, name, err);
+	const json_t *config = json_object_get(j, "Config");
+	char command[256];
+	int status = -1;
+
+	if (!j)
+		return -1;
+	if (!json_is_true(json_object_get(json_object_get(j, "State"), "Running"))) {
+		json_decref(j);
+		return err_set(err, CL_PRECONDITION, "%s: not running", name);
+	}
+	snprintf(command, sizeof(command), "%s",
+	    docker_str(json_object_get(config, "Labels"), "codinglab.ready"));
+	json_decref(j);
+	if (!command[0])
+		return 0;
+	if (run_check(b, name, command, &status, err) < 0)
+		return -1;
+	if (status != 0)
+		return err_set(err, CL_PRECONDITION, "%s: its check (%s) says %d", name, command, status);
+	return 0;
+}

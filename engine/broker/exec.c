@@ -1,0 +1,252 @@
+/*
+ * One execution: see exec.h.
+ *
+ *   tty:     client <====== the engine's stream itself ======> program      (no byte passes here)
+ *   no tty:  client --pipe in--> exec_pump --stream--> program
+ *            client <-pipe out-- exec_pump <-frames--- program
+ *            client <-pipe err--    "
+ */
+#include "engine/broker/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ipc.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "engine/api/exec_proto.h"
+#include "engine/broker/check.h"
+#include "engine/broker/container.h"
+#include "engine/broker/exec_internal.h"
+#include "engine/broker/exec_kill.h"
+#include "engine/broker/run.h"
+#include "engine/broker/ticket.h"
+
+#define OPEN_MS 10000
+#define HANGUP_MS 5000
+#define EARLY_MAX 65536
+
+static void fail(int sock, struct cl_err *err)
+{
+	struct ipc_out m;
+
+	if (!err->code)
+		err_set(err, CL_FAILED, "execution: failed");
+	ipc_begin(&m, EXEC_FAILED);
+	ipc_put_err(&m, err);
+	ipc_send(sock, &m);
+}
+
+/* The first message, within 10 s. */
+static int read_open(int sock, char id[TICKET_SIZE])
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct ipc_in m;
+
+	if (poll(&p, 1, OPEN_MS) != 1 || ipc_recv(sock, &m) != 1 || m.type != EXEC_OPEN)
+		return -1;
+	ipc_get_str(&m, id, TICKET_SIZE);
+	return ipc_end(&m);
+}
+
+static json_t *create_json(const struct ticket *t)
+{
+	char user[32];
+
+	snprintf(user, sizeof(user), "%u:%u", t->uid, t->gid);
+	return json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:o, s:s*}", "AttachStdin", 1,
+	    "AttachStdout", 1, "AttachStderr", 1, "Tty", (int)t->tty,
+	    /* No key sequence detaches: every byte is the program's. */
+	    "DetachKeys", "", "Privileged", 0, "User", user, "Cmd", spec_json_argv(&t->argv), "Env",
+	    spec_json_vars(&t->vars), "WorkingDir", t->workdir[0] ? t->workdir : NULL);
+}
+
+static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	char url[DOCKER_URL], full[PLACE_NAME];
+	json_t *j = container_inspect(x->b, t->name, err);
+	bool running = json_is_true(json_object_get(json_object_get(j, "State"), "Running"));
+
+	if (!j)
+		return -1;
+	json_decref(j);
+	if (!running) {
+		err_set(err, CL_PRECONDITION, "container %s: not running", t->name);
+		return err_hint(err, "`up` starts it");
+	}
+	place_container(&x->b->place, t->name, full);
+	docker_url(url, "/containers/%s/exec", full);
+	if (docker_call(&x->b->docker, "POST", url, create_json(t), &j, err) != 201) {
+		json_decref(j);
+		return -1;
+	}
+	snprintf(x->id, sizeof(x->id), "%.100s", docker_str(j, "Id"));
+	json_decref(j);
+	return x->id[0] ? 0 : err_set(err, CL_FAILED, "execution: the engine gave no id");
+}
+
+void exec_resize(const struct exec *x, int rows, int cols)
+{
+	char url[DOCKER_URL];
+
+	if (!x->tty || rows < 1 || cols < 1)
+		return;
+	docker_url(url, "/exec/%s/resize?h=%d&w=%d", x->id, rows, cols);
+	docker_call(&x->b->docker, "POST", url, NULL, NULL, NULL);
+}
+
+static int start(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	char url[DOCKER_URL];
+	json_t *body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", (int)t->tty);
+
+	if (t->tty && t->rows > 0 && t->cols > 0) {
+		json_object_set_new(body, "h", json_integer(t->rows));
+		json_object_set_new(body, "w", json_integer(t->cols));
+		json_object_set_new(body, "ConsoleSize", json_pack("[i, i]", t->rows, t->cols));
+	}
+	docker_url(url, "/exec/%s/start", x->id);
+	x->stream = docker_upgrade(&x->b->docker, url, body, &x->early, err);
+	return x->stream < 0 ? -1 : 0;
+}
+
+static void send_exited(struct exec *x, int status)
+{
+	struct ipc_out m;
+
+	ipc_begin(&m, EXEC_EXITED);
+	ipc_put_u32(&m, (uint32_t)status);
+	/* The engine says 128 + n for a signal and for `exit 128 + n` alike.  It was a signal for
+	 * certain only when we sent it. */
+	ipc_put_u32(&m, x->signal && status == 128 + x->signal ? (uint32_t)x->signal : 0);
+	ipc_send(x->sock, &m);
+}
+
+/* The client is gone: hang up, and end what does not take the hint. */
+static void hang_up(struct exec *x)
+{
+	int pid = exec_kill_pid(x->b, x->id);
+	int64_t deadline = clock_ms() + HANGUP_MS;
+
+	if (!pid)
+		return;
+	exec_kill_group(x->b, x->id, SIGHUP);
+	if (kill(pid, 0) == 0)
+		kill(pid, SIGHUP);
+	if (x->stream >= 0)
+		close(x->stream);
+	x->stream = -1;
+	while (clock_ms() < deadline && kill(pid, 0) == 0)
+		usleep(50000);
+	/* The number is still the program's as long as the engine says that it runs. */
+	if (exec_kill_pid(x->b, x->id) == pid)
+		exec_kill_session(pid, SIGKILL);
+}
+
+int exec_control(struct exec *x)
+{
+	struct ipc_in m;
+	char name[16];
+	int rows, cols, got = ipc_recv(x->sock, &m);
+
+	if (got != 1)
+		return -1;
+	if (m.type == EXEC_RESIZE) {
+		rows = (int)ipc_get_range(&m, 1, 1000);
+		cols = (int)ipc_get_range(&m, 1, 1000);
+		if (ipc_end(&m) < 0)
+			return -1;
+		exec_resize(x, rows, cols);
+		return 0;
+	}
+	ipc_get_str(&m, name, sizeof(name));
+	if (m.type != EXEC_SIGNAL || ipc_end(&m) < 0)
+		return -1;
+	if (exec_kill_number(name)) {
+		x->signal = exec_kill_number(name);
+		exec_kill_group(x->b, x->id, x->signal);
+	}
+	return 0;
+}
+
+static int send_opened_tty(struct exec *x)
+{
+	struct ipc_out m;
+
+	ipc_begin(&m, EXEC_OPENED);
+	ipc_put_u32(&m, 1);
+	ipc_put_bytes(&m, x->early.data, x->early.len < IPC_DATA_MAX ? x->early.len : IPC_DATA_MAX);
+	ipc_put_fd(&m, x->stream);
+	return ipc_send(x->sock, &m);
+}
+
+/* The client reads and writes the stream; we watch for its end.  0 ended, -1 hang-up. */
+static int serve_tty(struct exec *x)
+{
+	struct pollfd p[2] = {{.fd = x->sock, .events = POLLIN}, {.fd = x->stream, .events = POLLRDHUP}};
+
+	if (send_opened_tty(x) < 0)
+		return -1;
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return -1;
+		if (p[0].revents && exec_control(x) < 0)
+			return -1;
+		if (p[1].revents & (POLLRDHUP | POLLHUP | POLLERR))
+			return 0;
+	}
+}
+
+static void serve(struct exec *x, const struct ticket *t)
+{
+	struct cl_err err = {0};
+	int status = 0, rc;
+
+	if (create(x, t, &err) < 0 || start(x, t, &err) < 0) {
+		fail(x->sock, &err);
+		return;
+	}
+	rc = t->tty ? serve_tty(x) : exec_pump(x);
+	if (rc < 0) {
+		hang_up(x);
+		return;
+	}
+	close(x->stream);
+	x->stream = -1;
+	if (run_exit_status(x->b, x->id, &status, &err) < 0)
+		fail(x->sock, &err);
+	else
+		send_exited(x, status);
+}
+
+void exec_serve(const struct broker *b, int sock, uid_t peer)
+{
+	struct exec x = {.b = b, .sock = sock, .stream = -1};
+	struct cl_err err = {0};
+	char id[TICKET_SIZE];
+	struct ticket t;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (read_open(sock, id) < 0)
+		return;
+	if (ticket_take(&b->place, id, peer, &t, &err) < 0) {
+		log_warn("exec: uid %u presented no valid ticket", (unsigned)peer);
+		fail(sock, &err);
+		return;
+	}
+	x.tty = t.tty;
+	buf_init(&x.early, EARLY_MAX * 2);
+	serve(&x, &t);
+	ticket_clear(&t);
+	buf_clear(&x.early);
+	if (x.stream >= 0)
+		close(x.stream);
+}

@@ -1,0 +1,27 @@
+/* Between exec.c and exec_pump.c. */
+#ifndef ENGINE_BROKER_EXEC_INTERNAL_H
+#define ENGINE_BROKER_EXEC_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "engine/broker/broker.h"
+
+struct exec {
+	const struct broker *b;
+	int sock;         /* the client's control socket */
+	int stream;       /* the container engine's, both ways */
+	char id[128];     /* the engine's name for this execution */
+	bool tty;
+	struct buf early; /* output that came with the answer to `start` */
+	int signal;       /* last one that the client had us send */
+};
+
+/* One control message: 0, or -1 when the client is gone or misbehaves. */
+int exec_control(struct exec *x);
+void exec_resize(const struct exec *x, int rows, int cols);
+/* Carry bytes between three pipes of the client's and the stream, until the program's output has
+ * ended and is delivered (0) or the client hung up (-1). */
+int exec_pump(struct exec *x);
+
+#endif

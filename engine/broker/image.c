@@ -1,0 +1,213 @@
+/* Images of the platform: see image.h.  Importing the root file system is in image_import.c. */
+#include "engine/broker/image.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fetch.h"
+#include "base/ipc.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "engine/broker/check.h"
+#include "engine/broker/image_import.h"
+#include "engine/broker/pack.h"
+
+#define CONTEXT_MAX (64u << 20)
+#define FROM_PREFIX "FROM localhost/codinglab/"
+
+/* The engine's progress: one JSON object per line. */
+struct progress {
+	struct buf part;
+	struct line *out;
+	char error[512];
+};
+
+static void progress_line(struct progress *p, const char *text, size_t len)
+{
+	json_t *j = json_loadb(text, len, 0, NULL);
+	const char *s = docker_str(j, "stream"), *e = docker_str(j, "error");
+
+	if (s[0])
+		line_add(p->out, 1, s, strlen(s));
+	if (e[0] && !p->error[0])
+		snprintf(p->error, sizeof(p->error), "%s", e);
+	json_decref(j);
+}
+
+static int progress_cb(void *arg, const char *data, size_t n)
+{
+	struct progress *p = arg;
+	char *end;
+
+	if (buf_add(&p->part, data, n) < 0)
+		return -1;
+	while (p->part.len && (end = memchr(p->part.data, '\n', p->part.len))) {
+		size_t len = (size_t)(end - p->part.data);
+
+		progress_line(p, p->part.data, len);
+		buf_drop(&p->part, len + 1);
+	}
+	return 0;
+}
+
+/* Which image of ours the recipe starts from, for the list; "" when from another. */
+static void find_parent(const char *dir, const char *file, char *out, size_t size)
+{
+	cl_autoclose int root = path_root(dir, NULL);
+	cl_autofree char *text = NULL;
+	const char *at;
+	size_t len;
+
+	out[0] = '\0';
+	text = root < 0 ? NULL : path_read(root, file, 1 << 16, &len, NULL);
+	at = text ? strstr(text, FROM_PREFIX) : NULL;
+	if (at) {
+		at += sizeof(FROM_PREFIX) - 1;
+		snprintf(out, size, "%.*s", (int)strcspn(at, ": \n"), at);
+	}
+}
+
+static void build_url(const struct broker *b, const char *file, const char *id, const char *parent,
+    char url[DOCKER_URL])
+{
+	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", id, "codinglab.parent", parent);
+	char *text = json_dumps(labels, JSON_COMPACT);
+	char ref[256], escaped[1024];
+
+	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	docker_escape(text ? text : "{}", escaped, sizeof(escaped));
+	docker_url(url, "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s", file,
+	    ref, escaped);
+	mem_free(text);
+	json_decref(labels);
+}
+
+static int send_build(const struct broker *b, const char *url, const struct buf *tar,
+    struct line *out, int timeout_s, struct cl_err *err)
+{
+	static const char *const headers[] = {"Content-Type: application/x-tar", NULL};
+	struct progress p = {.out = out};
+	struct fetch_request req = {
+	    .method = "POST", .url = url, .unix_path = b->docker.socket, .headers = headers,
+	    .body = tar->data, .body_len = tar->len, .timeout_ms = timeout_s * 1000L,
+	    .data_cb = progress_cb, .arg = &p,
+	};
+	struct fetch_reply reply = {0};
+	int rc;
+
+	buf_init(&p.part, 1 << 20);
+	rc = fetch_run(&req, &reply, err);
+	line_flush(out);
+	if (rc == 0 && reply.status != 200)
+		rc = docker_fail(err, reply.status, "image build", &reply.body);
+	if (rc == 0 && p.error[0])
+		rc = err_set(err, CL_FAILED, "image build: %s", p.error);
+	buf_clear(&reply.body);
+	buf_clear(&p.part);
+	return rc;
+}
+
+int image_build(const struct broker *b, const char *folder, const char *file, const char *id,
+    struct line *out, int timeout_s, char *digest, size_t size, struct cl_err *err)
+{
+	char dir[PLACE_PATH], url[DOCKER_URL], ref[256], parent[64];
+	json_t *j = NULL;
+	struct buf tar;
+	int rc;
+
+	if (strcmp(id, "base") == 0 && image_import_rootfs(b, out, err) < 0)
+		return -1;
+	snprintf(dir, sizeof(dir), "%s/%s", b->place.images, folder);
+	find_parent(dir, file, parent, sizeof(parent));
+	buf_init(&tar, CONTEXT_MAX);
+	build_url(b, file, id, parent, url);
+	rc = pack_folder(&tar, dir, err);
+	if (rc == 0)
+		rc = send_build(b, url, &tar, out, timeout_s, err);
+	buf_clear(&tar);
+	if (rc < 0)
+		return -1;
+	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	docker_url(url, "/images/%s/json", ref);
+	rc = docker_call(&b->docker, "GET", url, NULL, &j, err) == 200 ? 0 : -1;
+	snprintf(digest, size, "%s", docker_str(j, "Id"));
+	json_decref(j);
+	return rc < 0 ? err_set(err, CL_FAILED, "image %s: the build left no image", id) : 0;
+}
+
+/* Our id of a listed image; -1 when it is not of this lab. */
+static int id_of(const struct broker *b, const json_t *item, char *out, size_t size)
+{
+	const json_t *labels = json_object_get(item, "Labels");
+	const char *owner = docker_str(labels, PLACE_LABEL), *tag;
+	size_t i;
+	json_t *j;
+
+	if (!docker_str(labels, "codinglab.image")[0])
+		return -1;
+	if (owner[0] && strcmp(owner, b->place.instance) != 0)
+		return -1;
+	json_array_foreach(json_object_get(item, "RepoTags"), i, j) {
+		tag = json_string_value(j);
+		if (tag && place_image_id(&b->place, tag, out, size) == 0)
+			return 0;
+	}
+	if (!owner[0])
+		return -1; /* a stack's former image, replaced by a newer build */
+	snprintf(out, size, "%.*s", (int)size - 1, docker_str(labels, "codinglab.image"));
+	return 0;
+}
+
+int image_list(const struct broker *b, int sock, struct cl_err *err)
+{
+	char url[DOCKER_URL], id[64], filter[128];
+	json_t *list = NULL, *item;
+	struct ipc_out m;
+	size_t i;
+
+	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(filter));
+	docker_url(url, "/images/json?filters=%s", filter);
+	if (docker_call(&b->docker, "GET", url, NULL, &list, err) != 200) {
+		json_decref(list);
+		return err_set(err, CL_FAILED, "the container engine lists no images");
+	}
+	json_array_foreach(list, i, item) {
+		if (id_of(b, item, id, sizeof(id)) < 0)
+			continue;
+		ipc_begin(&m, BROKER_IMAGE);
+		ipc_put_str(&m, id);
+		ipc_put_str(&m, docker_str(item, "Id"));
+		ipc_put_str(&m, docker_str(json_object_get(item, "Labels"), "codinglab.parent"));
+		ipc_put_i64(&m, docker_int(item, "Size"));
+		ipc_put_i64(&m, docker_int(item, "Created") * 1000);
+		if (ipc_send(sock, &m) < 0)
+			break;
+	}
+	json_decref(list);
+	return 0;
+}
+
+int image_remove(const struct broker *b, const char *id, struct cl_err *err)
+{
+	char url[DOCKER_URL], ref[256], own[64];
+	json_t *j = NULL, *item;
+	int rc;
+
+	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	docker_url(url, "/images/%s/json", ref);
+	if (docker_call(&b->docker, "GET", url, NULL, &j, err) != 200) {
+		json_decref(j);
+		return err_set(err, CL_NOT_FOUND, "image %s: there is none", id);
+	}
+	/* inspect has labels one level deeper than the list */
+	item = json_pack("{s:O?, s:O?}", "RepoTags", json_object_get(j, "RepoTags"), "Labels",
+	    json_object_get(json_object_get(j, "Config"), "Labels"));
+	rc = id_of(b, item, own, sizeof(own));
+	json_decref(item);
+	json_decref(j);
+	if (rc < 0)
+		return err_set(err, CL_NOT_FOUND, "image %s: there is none", id);
+	docker_url(url, "/images/%s", ref);
+	rc = docker_call(&b->docker, "DELETE", url, NULL, NULL, err);
+	return rc == 200 ? 0 : err_set(err, CL_FAILED, "image %s: not removed", id);
+}

@@ -1,0 +1,22 @@
+/* Between serve.c (the table) and serve_long.c (verbs that stream and can be cancelled). */
+#ifndef ENGINE_BROKER_SERVE_INTERNAL_H
+#define ENGINE_BROKER_SERVE_INTERNAL_H
+
+#include "base/err.h"
+#include "engine/broker/serve.h"
+
+/* A handler returns 0 with results in s->out, -1 with err, or SERVE_DONE when the end was sent. */
+#define SERVE_DONE 1
+
+int serve_long_run(struct serve *s, struct cl_err *err);
+int serve_long_logs(struct serve *s, struct cl_err *err);
+int serve_long_build(struct serve *s, struct cl_err *err);
+int serve_long_image_build(struct serve *s, struct cl_err *err);
+int serve_long_watch(struct serve *s, struct cl_err *err);
+
+/* Send OK with s->out, or ERROR. */
+int serve_end(struct serve *s, int rc, struct cl_err *err);
+/* The request must end here; a leftover is the caller's fault and ends the connection. */
+int serve_parsed(struct serve *s, struct cl_err *err);
+
+#endif

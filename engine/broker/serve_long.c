@@ -1,0 +1,234 @@
+/*
+ * Verbs that take long: a worker process does the work and sends its lines and its end, while
+ * the connection's process listens for CANCEL or a closed connection and then kills the worker
+ * and removes what it had begun.
+ */
+#include "engine/broker/serve_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/broker/broker_proto.h"
+#include "engine/broker/build.h"
+#include "engine/broker/check.h"
+#include "engine/broker/container.h"
+#include "engine/broker/image.h"
+#include "engine/broker/run.h"
+#include "engine/broker/watch.h"
+
+typedef int body_fn(struct serve *s, void *arg, struct cl_err *err);
+typedef void clean_fn(const struct broker *b, void *arg);
+
+static void worker(struct serve *s, body_fn *body, void *arg) __attribute__((noreturn));
+
+static void worker(struct serve *s, body_fn *body, void *arg)
+{
+	struct cl_err err = {0};
+	int rc;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	rc = body(s, arg, &err);
+	_exit(serve_end(s, rc, &err) < 0 ? 1 : 0);
+}
+
+/* 0 the worker ended by itself, 1 cancelled, -1 the connection is gone. */
+static int supervise(int sock, pid_t pid)
+{
+	cl_autoclose int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = sock, .events = POLLIN}};
+	struct ipc_in *m;
+	int got;
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return -1;
+		if (p[0].revents)
+			return 0;
+		if (!p[1].revents)
+			continue;
+		m = mem_alloc(sizeof(*m));
+		got = ipc_recv(sock, m) == 1 && m->type == BROKER_CANCEL && ipc_end(m) == 0;
+		mem_free(m);
+		return got ? 1 : -1;
+	}
+}
+
+static int run_worker(struct serve *s, body_fn *body, clean_fn *clean, void *arg,
+    struct cl_err *err)
+{
+	int status = 0, how;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_errno(err, CL_FAILED, "fork");
+	if (pid == 0)
+		worker(s, body, arg);
+	how = supervise(s->sock, pid);
+	if (how != 0)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (how == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return SERVE_DONE;
+	if (clean)
+		clean(s->b, arg);
+	if (how < 0) {
+		s->in.bad = true;
+		return -1;
+	}
+	return how ? err_set(err, CL_FAILED, "cancelled")
+	    : err_set(err, CL_FAILED, "the broker's worker died");
+}
+
+struct job {
+	struct spec spec;
+	int timeout_s;
+};
+
+static int run_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	struct job *j = arg;
+	int status = 0;
+
+	line_init(out, s->sock);
+	if (run_job(s->b, &j->spec, out, j->timeout_s, &status, err) < 0)
+		return -1;
+	ipc_put_i32(&s->out, status);
+	return 0;
+}
+
+static void run_clean(const struct broker *b, void *arg)
+{
+	container_remove(b, ((struct job *)arg)->spec.name, 0, NULL);
+}
+
+int serve_long_run(struct serve *s, struct cl_err *err)
+{
+	struct job *j = mem_alloc(sizeof(*j));
+	int rc = spec_read(&j->spec, &s->in, &s->b->place, err);
+
+	if (rc == 0) {
+		j->timeout_s = (int)ipc_get_range(&s->in, 0, 86400);
+		rc = serve_parsed(s, err);
+	}
+	if (rc == 0 && strncmp(j->spec.name, "op", 2) != 0 &&
+	    !check_owned(j->spec.name, j->spec.project))
+		rc = err_set(err, CL_USAGE, "request: name: not allowed");
+	if (rc == 0)
+		rc = run_worker(s, run_body, run_clean, j, err);
+	spec_clear(&j->spec);
+	mem_free(j);
+	return rc;
+}
+
+struct logs {
+	char name[80];
+	int tail;
+	bool follow;
+};
+
+static int logs_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	struct logs *l = arg;
+
+	line_init(out, s->sock);
+	return run_logs(s->b, l->name, l->tail, l->follow, out, err);
+}
+
+int serve_long_logs(struct serve *s, struct cl_err *err)
+{
+	struct logs l;
+
+	ipc_get_str(&s->in, l.name, sizeof(l.name));
+	l.tail = ipc_get_i32(&s->in);
+	l.follow = ipc_get_range(&s->in, 0, 1);
+	if (serve_parsed(s, err) < 0)
+		return -1;
+	if (!check_name(l.name) || l.tail < -1 || l.tail > 1000000)
+		return err_set(err, CL_USAGE, "request: name or tail: not allowed");
+	return run_worker(s, logs_body, NULL, &l, err);
+}
+
+static int build_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	char digest[128];
+
+	line_init(out, s->sock);
+	if (build_run(s->b, arg, out, digest, sizeof(digest), err) < 0)
+		return -1;
+	ipc_put_str(&s->out, digest);
+	return 0;
+}
+
+static void build_cleanup(const struct broker *b, void *arg)
+{
+	build_clean(b, ((struct build *)arg)->op);
+}
+
+int serve_long_build(struct serve *s, struct cl_err *err)
+{
+	struct build *a = mem_alloc(sizeof(*a));
+	int rc = build_read(a, &s->in, err);
+
+	if (rc == 0)
+		rc = serve_parsed(s, err);
+	if (rc == 0)
+		rc = run_worker(s, build_body, build_cleanup, a, err);
+	build_clear(a);
+	mem_free(a);
+	return rc;
+}
+
+struct recipe {
+	char folder[64], file[64], id[64];
+	int timeout_s;
+};
+
+static int recipe_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	struct recipe *r = arg;
+	char digest[128];
+
+	line_init(out, s->sock);
+	if (image_build(s->b, r->folder, r->file, r->id, out, r->timeout_s, digest, sizeof(digest),
+	    err) < 0)
+		return -1;
+	ipc_put_str(&s->out, digest);
+	return 0;
+}
+
+int serve_long_image_build(struct serve *s, struct cl_err *err)
+{
+	struct recipe r;
+
+	ipc_get_str(&s->in, r.folder, sizeof(r.folder));
+	ipc_get_str(&s->in, r.file, sizeof(r.file));
+	ipc_get_str(&s->in, r.id, sizeof(r.id));
+	r.timeout_s = (int)ipc_get_range(&s->in, 0, 86400);
+	if (serve_parsed(s, err) < 0)
+		return -1;
+	if (!check_folder(r.folder) || !check_file(r.file) || !check_folder(r.id))
+		return err_set(err, CL_USAGE, "request: folder, file or id: not allowed");
+	return run_worker(s, recipe_body, NULL, &r, err);
+}
+
+static int watch_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	return watch_run(s->b, s->sock, err);
+}
+
+int serve_long_watch(struct serve *s, struct cl_err *err)
+{
+	return serve_parsed(s, err) < 0 ? -1 : run_worker(s, watch_body, NULL, NULL, err);
+}
