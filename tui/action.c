@@ -2,6 +2,7 @@
 #include "tui/action.h"
 
 #include <string.h>
+#include "base/mem.h"
 
 const struct action *action_find(const char *name, const char *context)
 {
@@ -14,4 +15,17 @@ const struct action *action_find(const char *name, const char *context)
 		any = any ? any : a;
 	}
 	return any;
+}
+
+bool action_needs_project(const char *text)
+{
+	static const char *const names[] = { "run-project", "ship-project", "operate",	 "terminal",
+					     "focus",	    "goto-file",    "home",	 "zoom",
+					     "hide",	    "grow",	    "tab",	 "close" };
+	size_t n = strcspn(text, " ");
+
+	for (size_t i = 0; i < CL_COUNT(names); i++)
+		if (strlen(names[i]) == n && strncmp(names[i], text, n) == 0)
+			return true;
+	return false;
 }

@@ -13,6 +13,8 @@ struct action {
 };
 extern const struct action action_table[]; /* ends with name NULL */
 
+/* Does it make sense only in a project's session?  (by its name, arguments may follow) */
+bool action_needs_project(const char *text);
 /* Row of a word, or NULL.  The row of this context is preferred where several views share a name. */
 const struct action *action_find(const char *name, const char *context);
 

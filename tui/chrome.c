@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tui/action.h"
 #include "tui/dialog.h"
 #include "tui/keymap.h"
 #include "tui/menu.h"
@@ -297,18 +298,22 @@ static const char *context_of(const struct ui *ui)
 	return ui->focused ? ui->focused->ops->context : "global";
 }
 
-/* Rows that are true now: in a raw view without the prefix only the prefix works. */
+/* Rows that are true now: in a raw view without the prefix only the prefix works, and on the home
+ * screen there is nothing to run. */
 static int bar_rows(struct ui *ui, const struct keymap_row **rows)
 {
 	int n = keymap_bar(context_of(ui), rows, BAR_MAX), kept = 0;
 	bool raw = ui->focused && ui->focused->ops->raw_keys;
 
-	for (int i = 0; i < n && raw; i++) {
+	for (int i = 0; i < n; i++) {
 		bool prefix = strcmp(rows[i]->text, "prefix") == 0;
-		if (prefix != ui->prefix)
-			rows[kept++] = rows[i];
+		if (raw && prefix == ui->prefix)
+			continue;
+		if (!ui->info->project_id && action_needs_project(rows[i]->text))
+			continue;
+		rows[kept++] = rows[i];
 	}
-	return raw ? kept : n;
+	return kept;
 }
 
 static const char *bar_key(const char *key, char *out, size_t size)

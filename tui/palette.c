@@ -77,7 +77,8 @@ struct palette *palette_new(const char *context, bool project, const char *initi
 
 	field_init(&p->field, initial);
 	for (const struct action *a = action_table; a->name; a++)
-		if (a->palette && (!a->context || strcmp(a->context, context) == 0))
+		if (a->palette && (!a->context || strcmp(a->context, context) == 0) &&
+		    (project || !action_needs_project(a->name)))
 			add(p, a->name, a->args, a->help);
 	for (const struct verb *v = verb_table; v->name; v++)
 		if (!(v->flags & VERB_NO_IDE) && (project || !(v->flags & VERB_PROJECT)))

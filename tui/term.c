@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/screen.h"
 #include "base/utf8.h"
+#include "tui/term_info.h"
 #include "tui/term_input.h"
 
 #define COMBINING_MAX 4 /* ncurses keeps 5 code points in a cell */
@@ -355,6 +356,7 @@ int term_open(int rows, int cols, struct cl_err *err)
 	use_env(FALSE);
 	use_tioctl(FALSE);
 	set_escdelay(15);
+	term_info_trim("xterm-256color");
 	term.screen = newterm("xterm-256color", term.out, term.in);
 	if (!term.screen)
 		return err_set(err, CL_FAILED, "screen: no terminfo entry xterm-256color");

@@ -193,6 +193,7 @@ void term_paint_screen(struct buf *out, const struct term_paint *how)
 	buf_add_str(out, "\033[?25l");
 	for (int row = 0; row < how->rows; row++)
 		paint_row(&p, cells, row, top, left);
+	wmove(curscr, y, x); /* reading cells has moved it */
 	buf_printf(out, "\033[0m\033[%d;%dH", y - top + 1, x - left + 1);
 	if (term_cursor_shown())
 		buf_add_str(out, "\033[?25h");

@@ -21,6 +21,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     block_on_close = False
 
+    def handle_error(self, request, address):
+        pass  # clients may go at any time
+
     def get_request(self):
         sock, _ = super().get_request()
         return sock, ("local", 0)
