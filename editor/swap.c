@@ -229,6 +229,8 @@ swap_list(int dir, int root, swap_list_cb *cb, void *arg)
 		if ((fd = open_slot(dir, e->d_name, &alive)) == -1 || alive)
 			continue;
 		data = read_journal(fd, &len);
+		close(fd); /* and its lock: the callback may look for this very journal */
+		fd = -1;
 		if (data == NULL || !header_read(data, len, &h, &name, &at, &sum) ||
 		    h.root_dev != st.st_dev || h.root_ino != st.st_ino || at == len)
 			continue;

@@ -45,7 +45,8 @@ static void compile(struct editor *e)
 		return;
 	f->search = search_new(f->pattern.text, f->pattern.len, f->flags, &err);
 	if (!f->search)
-		mem_copy_str(f->note, sizeof(f->note), err.message);
+		mem_copy_str(f->note, sizeof(f->note), strncmp(err.message, "search: ", 8) == 0
+		    ? err.message + 8 : err.message);
 }
 
 void editor_find_open(struct editor *e, enum editor_bar bar, const char *pattern)
@@ -334,8 +335,10 @@ void editor_find_draw(struct editor *e, int y)
 	char note[700];
 	int w;
 
-	snprintf(note, sizeof(note), "%s  M-r %s  M-c %s%s", f->note,
-	    f->flags & SEARCH_REGEX ? "[regex]" : "regex", f->flags & SEARCH_CASE ? "[case]" : "case",
+	/* What went wrong needs the room that the options have otherwise. */
+	snprintf(note, sizeof(note), f->search || f->pattern.len == 0 ? "%s  M-r %s  M-c %s%s" : "%s",
+	    f->note, f->flags & SEARCH_REGEX ? "[regex]" : "regex",
+	    f->flags & SEARCH_CASE ? "[case]" : "case",
 	    f->bar == EDITOR_BAR_REPLACE ? "  M-a all" : "");
 	w = e->width - LABEL - 1 - (e->width > 60 ? e->width / 2 : NOTE_MIN);
 	if (w < 8)
