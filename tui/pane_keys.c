@@ -181,6 +181,11 @@ int pane_keys_paste(struct buf *out, const char *text, size_t n, uint32_t modes)
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)text[i];
 
+		/* C1 controls too, which are two bytes in UTF-8 */
+		if (c == 0xC2 && i + 1 < n && (unsigned char)text[i + 1] < 0xA0) {
+			i++;
+			continue;
+		}
 		if (c == '\r' && i + 1 < n && text[i + 1] == '\n')
 			continue;
 		if (c == '\n' || c == '\r')

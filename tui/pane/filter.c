@@ -87,7 +87,7 @@ static void mark(struct filter *f, uint32_t cp)
 	filter_emit(f, &item);
 }
 
-static void glyph(struct filter *f, uint32_t cp)
+void filter_glyph(struct filter *f, uint32_t cp)
 {
 	int width;
 
@@ -202,7 +202,7 @@ static void in_escape(struct filter *f, uint32_t c)
 
 static void begin_escape(struct filter *f)
 {
-	f->rep = f->last;
+	f->rep = f->zwj ? 0 : f->last;
 	forget_glyph(f);
 	f->state = FS_ESC;
 	f->inter = 0;
@@ -271,7 +271,7 @@ static void on_cp(struct filter *f, uint32_t cp)
 		begin_escape(f);
 		in_escape(f, cp - 0x40);
 	} else {
-		glyph(f, cp);
+		filter_glyph(f, cp);
 	}
 }
 

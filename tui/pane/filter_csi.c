@@ -298,10 +298,9 @@ static void do_repeat(struct filter *f, uint32_t cp)
 		n = 1;
 	if (n > f->cols)
 		n = f->cols;
-	while (n-- > 0)
-		filter_add(f, cp);
 	f->last = cp;
-	f->marks = 0;
+	while (n-- > 0)
+		filter_glyph(f, cp);
 }
 
 static void do_inter(struct filter *f, char c)

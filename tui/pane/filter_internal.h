@@ -10,6 +10,8 @@ enum { FS_GROUND, FS_ESC, FS_CSI, FS_STRING, FS_STRING_ESC };
 void filter_emit(struct filter *f, const struct filter_item *item);
 /* A glyph or control for TEXT. */
 void filter_add(struct filter *f, uint32_t cp);
+/* A printed code point: TEXT, MARK or nothing. */
+void filter_glyph(struct filter *f, uint32_t cp);
 
 void filter_csi_begin(struct filter *f);
 void filter_csi_byte(struct filter *f, uint8_t c);     /* 0x20..0x3f */

@@ -171,6 +171,9 @@ static void test_repeat(void **state)
 	gives("A\033[b", "AA");
 	gives("e\xCC\x81\033[2b", "e\xCC\x81" "ee");
 	gives("\xED\x95\x9C\033[2b", "\xED\x95\x9C\xED\x95\x9C\xED\x95\x9C");
+	/* a glyph that joins one like it, and one that a joiner waits for */
+	gives("\xF0\x9F\x8F\xBD\033[1b", "\xF0\x9F\x8F\xBD\xF0\x9F\x8F\xBD");
+	gives("\xED\x95\x9C\xE2\x80\x8D\033[2b", "\xED\x95\x9C\xE2\x80\x8D");
 	gives("A\r\033[2b", "A\r");
 	gives("A\033[1m\033[2b", "A\033[1m");
 	for (int cols = 4; cols <= 200; cols++) {
