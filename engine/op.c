@@ -64,7 +64,8 @@ void op_tick(struct engine *e)
 			continue;
 		o->retry_ms = 0;
 		op_run(o);
-		return; /* run() may have ended others */
+		reconcile_wake(e); /* for the next: run() may have ended others of this list */
+		return;
 	}
 }
 
@@ -423,6 +424,7 @@ static void op_pump(struct engine *e)
 		heavy += k != NULL && k->heavy;
 		o->started = true;
 		o->retry_ms = clock_ms(); /* op_tick() runs it, outside of this walk */
+		reconcile_wake(e);
 	}
 }
 

@@ -124,7 +124,14 @@ uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env)
 	for (size_t i = 0; !x->running && i < x->memory.nslots; i++)
 		x->memory.slots[i].hold_ms = 0; /* a person asked: try again now */
 	atomic_store(&x->interrupt, true);
+	reconcile_wake(e);
 	return x->kicked;
+}
+
+void reconcile_wake(struct engine *e)
+{
+	if (!e->stopping)
+		(void)uv_timer_start(&e->reconcile->tick, reconcile_tick_cb, 0, RECONCILE_TICK_MS);
 }
 
 bool reconcile_forget(struct engine *e, int64_t project)
@@ -243,6 +250,8 @@ void reconcile_entry_done(struct reconcile_entry *x, int64_t pause_ms)
 		pause_ms = 0;
 	x->again = false;
 	x->wake_ms = clock_ms() + pause_ms;
+	if (pause_ms == 0)
+		reconcile_wake(x->e);
 }
 
 static int reconcile_env_cb(void *arg, const struct store_env *row)

@@ -172,7 +172,7 @@ static void dev_done(struct engine *e, void *arg)
 	x->fails = p->err.code == CL_OK || newer ? 0 : x->fails + 1;
 	for (int i = 1; i < x->fails && pause < 60000; i++)
 		pause *= 2;
-	if (!newer && store_project_get(e->store, x->project, &was, NULL) == 0)
+	if (!newer && !e->stopping && store_project_get(e->store, x->project, &was, NULL) == 0)
 		dev_write(e, p, &was);
 	reconcile_entry_done(x, pause);
 	manifest_clear(&p->spec);

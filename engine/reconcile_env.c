@@ -141,7 +141,8 @@ static void env_done(struct engine *e, void *arg)
 	    p->r.result == ROLLOUT_AGAIN ? x->fails : x->fails + 1;
 	env_items(x);
 	pause = env_pause(p);
-	if (store_begin(e->store, &err) == 0) {
+	/* an engine that stops writes nothing more: the next one looks for itself */
+	if (!e->stopping && store_begin(e->store, &err) == 0) {
 		if (store_env_get(e->store, x->project, x->env, &row, &err) == 0 &&
 		    env_write(e, p, &row, &err) == 0)
 			(void)store_commit(e->store, &err);

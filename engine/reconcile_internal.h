@@ -49,6 +49,8 @@ struct reconcile {
 	struct status_feed *status; /* status.c */
 };
 
+/* The tick comes at once instead of within RECONCILE_TICK_MS. */
+void reconcile_wake(struct engine *e);
 /* Start a pass; false when there is nothing to do for the entry any more. */
 bool reconcile_env_start(struct reconcile_entry *x);
 bool reconcile_dev_start(struct reconcile_entry *x);
