@@ -29,7 +29,7 @@ struct creation {
 	char hash[PASSWORD_HASH_SIZE];
 	struct sshkey key;
 	unsigned char invite[INVITE_HASH];
-	bool has_key, has_invite;
+	bool has_key, has_invite, reserved;
 	int64_t id;
 };
 
@@ -70,6 +70,8 @@ wipe_password(struct creation *c)
 static void
 free_creation(struct creation *c)
 {
+	if (c->reserved)
+		password_release();
 	wipe_password(c);
 	mem_wipe(c, sizeof *c);
 	mem_free(c);
@@ -136,6 +138,9 @@ insert_cb(struct engine *e, struct request *r, struct reply *p, void *arg, struc
 {
 	struct creation *c = arg;
 
+	if (c->reserved)
+		password_release();
+	c->reserved = false;
 	if (err->code != CL_OK || insert(e, c, err) < 0) {
 		free_creation(c);
 		return -1;
@@ -163,6 +168,9 @@ account_create(struct reply *p, const char *name, const char *role, const char *
 	}
 	if (key != NULL && sshkey_parse(&c->key, key, err) < 0)
 		goto fail;
+	if (password != NULL && password_reserve(err) < 0)
+		goto fail;
+	c->reserved = password != NULL;
 	c->has_key = key != NULL;
 	mem_copy_str(c->name, sizeof c->name, name);
 	mem_copy_str(c->role, sizeof c->role, role);

@@ -26,7 +26,8 @@
 #include "engine/store_project.h"
 #include "engine/store_user.h"
 
-#define PENDING_MAX 64      /* passwords being checked; more are refused */
+#define PENDING_MAX 256     /* passwords to be checked; more are refused */
+#define CHECKS_AT_ONCE 2    /* of them on worker threads, which others need too */
 #define KEY_SIZE 16384
 #define TEXT_SIZE 1024      /* user names as clients send them, addresses, details */
 
@@ -44,10 +45,12 @@ struct auth {
 	int fd;
 	struct peer *peers;
 	uint64_t serial;
-	int pending;
+	struct check *first, **last; /* passwords whose turn has not come */
+	int pending, running;
 };
 
 struct check {                      /* one password under way */
+	struct check *next;
 	uint64_t peer;              /* serial of who asked */
 	int64_t id;
 	struct store_user user;
@@ -71,6 +74,7 @@ auth_open(struct engine *e, const char *path, struct cl_err *err)
 	a = mem_alloc(sizeof *a);
 	a->engine = e;
 	a->fd = fd;
+	a->last = &a->first;
 	uv_poll_init(e->loop, &a->listen, fd);
 	a->listen.data = a;
 	uv_poll_start(&a->listen, UV_READABLE, listen_cb);
@@ -97,6 +101,13 @@ drop(struct peer *p)
 }
 
 static void
+free_check(struct check *c)
+{
+	mem_wipe(c, sizeof *c);
+	mem_free(c);
+}
+
+static void
 auth_closed_cb(uv_handle_t *h)
 {
 	mem_free(h->data);
@@ -105,8 +116,14 @@ auth_closed_cb(uv_handle_t *h)
 void
 auth_close(struct auth *a)
 {
+	struct check *c;
+
 	while (a->peers != NULL)
 		drop(a->peers);
+	while ((c = a->first) != NULL) {
+		a->first = c->next;
+		free_check(c);
+	}
 	uv_poll_stop(&a->listen);
 	close(a->fd);
 	uv_close((uv_handle_t *)&a->listen, auth_closed_cb);
@@ -193,6 +210,22 @@ on_key(struct peer *p, struct ipc_in *in)
 	return reply_user(p, id, ok ? &u : NULL);
 }
 
+static void checked_cb(struct engine *e, void *arg);
+static void check_cb(struct engine *e, void *arg);
+
+static void
+start_checks(struct auth *a)
+{
+	struct check *c;
+
+	while (a->running < CHECKS_AT_ONCE && (c = a->first) != NULL) {
+		if ((a->first = c->next) == NULL)
+			a->last = &a->first;
+		a->running++;
+		engine_work(a->engine, check_cb, checked_cb, c);
+	}
+}
+
 static void
 check_cb(struct engine *e, void *arg)
 {
@@ -210,6 +243,7 @@ checked_cb(struct engine *e, void *arg)
 
 	if (e->auth != NULL) {
 		e->auth->pending--;
+		e->auth->running--;
 		/* Removed or disabled in the meantime does not count. */
 		c->ok = c->ok && store_user_get(e->store, c->user.id, &now, NULL) == 0 && !now.disabled;
 		for (struct peer *p = e->auth->peers, *next; p != NULL; p = next) {
@@ -217,9 +251,9 @@ checked_cb(struct engine *e, void *arg)
 			if (p->serial == c->peer && reply_user(p, c->id, c->ok ? &c->user : NULL) < 0)
 				drop(p);
 		}
+		start_checks(e->auth);
 	}
-	mem_wipe(c, sizeof *c);
-	mem_free(c);
+	free_check(c);
 }
 
 static int
@@ -244,15 +278,16 @@ on_password(struct peer *p, struct ipc_in *in)
 		int64_t id = c->id;
 
 		log_warn("auth: too many passwords at once, one was refused");
-		mem_wipe(c, sizeof *c);
-		mem_free(c);
+		free_check(c);
 		return reply_user(p, id, NULL);
 	}
 	if (store_user_find(s, name, &c->user, NULL) == 0 && !c->user.disabled)
 		store_user_password(s, c->user.id, c->hash, sizeof c->hash, NULL);
 	c->peer = p->serial;
 	p->auth->pending++;
-	engine_work(p->auth->engine, check_cb, checked_cb, c);
+	*p->auth->last = c;
+	p->auth->last = &c->next;
+	start_checks(p->auth);
 	return 0;
 }
 

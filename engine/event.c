@@ -210,6 +210,8 @@ queue(struct event_hub *h, const struct store_event *e)
 	if (e->project != 0)
 		store_project_member_each(h->engine->store, e->project, audience_cb, p, NULL);
 	o = event_hub_json(e);
+	if (e->id == 0) /* not stored: it is as new as the newest */
+		json_object_set_new(o, "id", json_integer(h->newest));
 	p->text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	*h->last = p;

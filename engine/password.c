@@ -6,12 +6,14 @@
 #include <string.h>
 
 #define AT_ONCE 2
+#define RESERVED_MAX 8 /* requests that may hold a worker thread for it */
 
 _Static_assert(PASSWORD_HASH_SIZE >= crypto_pwhash_STRBYTES, "room for an argon2id string");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t freed = PTHREAD_COND_INITIALIZER;
 static int running;
+static int reserved; /* loop's thread only */
 static char dummy[PASSWORD_HASH_SIZE]; /* of a random password: nobody's */
 
 static void
@@ -70,4 +72,21 @@ password_matches(const char *hash, const char *password, size_t n)
 	ok = crypto_pwhash_str_verify(nobody ? dummy : hash, password, n) == 0;
 	leave();
 	return ok && !nobody;
+}
+
+int
+password_reserve(struct cl_err *err)
+{
+	if (reserved >= RESERVED_MAX) {
+		err_set(err, CL_UNAVAILABLE, "password: too many are being set at this moment");
+		return err_hint(err, "try again in some seconds");
+	}
+	reserved++;
+	return 0;
+}
+
+void
+password_release(void)
+{
+	reserved--;
 }

@@ -15,4 +15,9 @@ int password_hash(const char *password, size_t n, char out[PASSWORD_HASH_SIZE], 
 /* hash "" (nobody, or no password) takes as long as a wrong password. */
 bool password_matches(const char *hash, const char *password, size_t n);
 
+/* Loop's thread: may another password be hashed for a request?  CL_UNAVAILABLE when enough wait; each
+ * success is given back by password_release(). */
+int password_reserve(struct cl_err *err);
+void password_release(void);
+
 #endif

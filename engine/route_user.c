@@ -149,7 +149,10 @@ change_then_cb(struct engine *e, struct request *r, struct reply *p, void *arg,
     struct cl_err *err)
 {
 	struct change *c = arg;
-	int rc = err->code != CL_OK ? -1 : store_user_set_password(e->store, r->user, c->hash, err);
+	int rc;
+
+	password_release();
+	rc = err->code != CL_OK ? -1 : store_user_set_password(e->store, r->user, c->hash, err);
 
 	mem_wipe(c->password, strlen(c->password));
 	mem_free(c->password);
@@ -163,8 +166,11 @@ change_then_cb(struct engine *e, struct request *r, struct reply *p, void *arg,
 static int
 user_passwd(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	struct change *c = mem_alloc(sizeof *c);
+	struct change *c;
 
+	if (password_reserve(err) < 0)
+		return -1;
+	c = mem_alloc(sizeof *c);
 	c->password = mem_strdup(request_str(r, "password"));
 	reply_work(p, change_work_cb, change_then_cb, c);
 	return 0;

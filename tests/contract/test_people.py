@@ -181,6 +181,25 @@ def test_unknown_user_and_wrong_password_take_as_long():
     assert max(known, unknown, without) < 3 * min(known, unknown, without), (known, unknown, without)
 
 
+def test_a_flood_of_passwords_does_not_stop_the_rest():
+    uid = engine.user("fay")
+    li = Listener()
+    for i in range(60):
+        li.s.send(struct.pack("<Iq", PASSWORD, 1000 + i) + li.text("bob") + li.text("10.0.0.2") + li.text("wrong"))
+    assert engine.get("/v1/info").status == 200
+    engine.project(uid, "meanwhile")  # needs a worker thread
+    answered = 0
+    li.s.settimeout(0)
+    try:
+        while li.s.recv(1000):
+            answered += 1
+    except BlockingIOError:
+        pass
+    assert answered < 60, "the project was made after all passwords"
+    left = [struct.unpack("<qI", li.hear(60)[1][:12]) for _ in range(60 - answered)]
+    assert not any(ok for _, ok in left)
+
+
 def test_the_listener_asks_for_targets():
     li = Listener()
     a, b, c = (u - UID_BASE for u in (ALICE, BOB, CAROL))
