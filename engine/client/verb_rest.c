@@ -110,6 +110,17 @@ static void show_step(struct follow *f, const json_t *op)
 	verb_out_note(f->ctx, "%s", step);
 }
 
+/* Operations whose result, a URL, is what a script asked for; of others it is news. */
+static bool releases(const char *kind)
+{
+	static const char *const kinds[] = {"ship", "deploy", "promote", "rollback"};
+
+	for (size_t i = 0; i < CL_COUNT(kinds); i++)
+		if (strcmp(kinds[i], kind) == 0)
+			return true;
+	return false;
+}
+
 /* How an operation that has ended ended. */
 static int conclude(struct verb_ctx *ctx, const json_t *op)
 {
@@ -120,8 +131,10 @@ static int conclude(struct verb_ctx *ctx, const json_t *op)
 	if (strcmp(state, "done") == 0) {
 		if (ctx->json)
 			verb_out_json(ctx, op, false);
-		else if (result[0])
+		else if (result[0] && releases(verb_out_str(op, "kind")))
 			verb_out_line(ctx, "%s", result);
+		else if (result[0])
+			verb_out_note(ctx, "%s", result);
 		return 0;
 	}
 	if (verb_out_str(e, "message")[0]) {
@@ -280,7 +293,7 @@ int verb_rest_confirm(struct verb_ctx *ctx, const char *what, const char *name)
 	if (ctx->yes)
 		return 0;
 	if (!ctx->in_tty) {
-		err_set(&err, CL_PRECONDITION, "%s: it cannot be undone", what);
+		err_set(&err, CL_PRECONDITION, "%s cannot be undone", what);
 		err_hint(&err, "Say -y to mean it");
 		return verb_out_error(ctx, &err);
 	}
