@@ -279,6 +279,7 @@ static void recover_cb(void *arg, int choice)
 	    e->file->name);
 	e->cursor = e->cursor < text_len(e->file->text) ? e->cursor : text_len(e->file->text);
 	editor_moved(e);
+	ui_focus(e->view.ui, &e->view);
 }
 
 static void ask_recover_cb(void *arg)
