@@ -32,7 +32,7 @@ MODES = dict(cursor_keys=1, keypad=2, paste=4, focus=8, click=16, drag=32, move=
 def binary():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.dirname(os.path.dirname(here))
-    names = [os.environ.get("CL_BIN", "")] + [os.path.join(root, "build", b, "bin") for b in ("release", "dev")]
+    names = [os.environ.get(n, "") for n in ("CL_BIN", "CODINGLAB_TEST_BIN")] + [os.path.join(root, "build", b, "bin") for b in ("release", "dev")]
     for d in names:
         if d and os.access(os.path.join(d, "codinglab-pane"), os.X_OK):
             return os.path.join(d, "codinglab-pane")
