@@ -19,15 +19,16 @@ int client_call(const char *socket, const char *method, const char *path, json_t
 
 /* On a loop. */
 struct client;
-typedef void client_reply_cb(void *arg, json_t *reply, const struct cl_err *err); /* reply borrowed */
+/* reply is borrowed; exactly one of reply and err is there. */
+typedef void client_reply_cb(void *arg, json_t *reply, const struct cl_err *err);
 struct client *client_new(uv_loop_t *loop, const char *socket);
 void client_free(struct client *c);
 uint64_t client_start(struct client *c, const char *method, const char *path, json_t *body,
     client_reply_cb *cb, void *arg);
 void client_cancel(struct client *c, uint64_t id);
 
-/* Events: reconnects by itself with growing pauses (0.25 s to 5 s) and Last-Event-ID.  state is told
- * true when the stream is up, false with the reason when it is cut. */
+/* Events: reconnects by itself with growing pauses (0.25 s to 5 s) and Last-Event-ID.  state is
+ * told true when the stream is up, false with the reason when it is cut. */
 struct client_events;
 typedef void client_event_cb(void *arg, const char *type, json_t *event);
 typedef void client_state_cb(void *arg, bool up, const struct cl_err *why);

@@ -99,9 +99,11 @@ static void fill(struct verb_ctx *ctx)
 /* What an SSH client asked to run. */
 static int run_ssh(struct verb_ctx *ctx, const char *line)
 {
+	const char *first = line + strspn(line, " \t\n");
+
 	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */
-	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) ||
-	    strncmp(line + strspn(line, " \t"), "--", 2) == 0)
+	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) || !*first ||
+	    strncmp(first, "--", 2) == 0)
 		return verb_run_line(ctx, line);
 	return verb_exec_command(ctx, line);
 }
