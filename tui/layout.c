@@ -93,10 +93,26 @@ static int clamp(int v, int lo, int hi)
 	return v < lo ? lo : v;
 }
 
+/* The least room that what is shown beneath n can do with, side by side or stacked. */
+static int least(const struct node *n, bool side)
+{
+	int a, b;
+
+	if (!n->shown)
+		return 0;
+	if (!n->a)
+		return side ? LAYOUT_MIN_COLS : LAYOUT_MIN_ROWS;
+	a = least(n->a, side);
+	b = least(n->b, side);
+	if (n->side == side && a && b)
+		return a + b - 1;
+	return a > b ? a : b;
+}
+
 static void place(struct node *n, struct rect r)
 {
 	struct rect ra = r, rb = r;
-	int total, min, first;
+	int total, first;
 
 	n->rect = r;
 	if (!n->a)
@@ -109,9 +125,8 @@ static void place(struct node *n, struct rect r)
 		return;
 	}
 	total = (n->side ? r.w : r.h) + 1; /* the shared line counts for both */
-	min = n->side ? LAYOUT_MIN_COLS : LAYOUT_MIN_ROWS;
 	first = n->fixed_b ? total - n->size : n->size;
-	first = clamp(first, min, total - min);
+	first = clamp(first, least(n->a, n->side), total - least(n->b, n->side));
 	if (n->side) {
 		ra.w = first;
 		rb.x = r.x + first - 1;
