@@ -506,10 +506,10 @@ finish_transaction(struct reply *p, int rc, struct cl_err *err)
 	if (audit(p, rc < 0 ? err : NULL, &why) < 0 ||
 	    (rc == 0 && idem_save(s, &p->req, p->status, p->body, &why) < 0)) {
 		store_rollback(s);
-		return err_set(err, why.code, "%s", why.message);
+		return store_pass(err, &why);
 	}
 	if (store_commit(s, &why) < 0)
-		return err_set(err, why.code, "%s", why.message);
+		return store_pass(err, &why);
 	return rc;
 }
 

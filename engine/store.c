@@ -158,6 +158,14 @@ store_busy(const struct store *s)
 	return s->depth > 0;
 }
 
+int
+store_pass(struct cl_err *err, const struct cl_err *why)
+{
+	if (err != NULL && err->code == CL_OK)
+		*err = *why;
+	return -1;
+}
+
 void
 store_notify(struct store *s, void (*cb)(void *arg, bool committed), void *arg)
 {

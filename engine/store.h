@@ -30,6 +30,8 @@ int store_begin(struct store *s, struct cl_err *err);
 int store_commit(struct store *s, struct cl_err *err);
 void store_rollback(struct store *s);
 bool store_busy(const struct store *s);            /* inside a transaction */
+/* Hand a failure on, with its hint, unless err holds one already.  Returns -1. */
+int store_pass(struct cl_err *err, const struct cl_err *why);
 /* Told after each outermost commit (true) or rollback (false). */
 void store_notify(struct store *s, void (*cb)(void *arg, bool committed), void *arg);
 

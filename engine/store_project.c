@@ -170,7 +170,7 @@ store_project_add(struct store *s, int64_t owner, const char *name, const char *
 	    "isssi", owner, name, stack, description, clock_unix_ms()) < 0) {
 		if (why.code == CL_CONFLICT)
 			return err_set(err, CL_CONFLICT, "project %s: you have one of that name", name);
-		return err_set(err, why.code, "%s", why.message);
+		return store_pass(err, &why);
 	}
 	*id = store_last_id(s);
 	return 0;

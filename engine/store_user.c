@@ -86,7 +86,7 @@ store_user_add(struct store *s, const char *name, const char *role, const char *
 	    "sssi", name, role, password, clock_unix_ms()) < 0) {
 		if (why.code == CL_CONFLICT)
 			return err_set(err, CL_CONFLICT, "user %s: the name is taken", name);
-		return err_set(err, why.code, "%s", why.message);
+		return store_pass(err, &why);
 	}
 	*id = store_last_id(s);
 	return 0;
@@ -147,7 +147,7 @@ store_user_key_add(struct store *s, int64_t user, const char *type, const void *
 		return 0;
 	}
 	if (why.code != CL_CONFLICT)
-		return err_set(err, why.code, "%s", why.message);
+		return store_pass(err, &why);
 	err_clear(&why);
 	if (store_user_key_owner(s, blob, n, &owner, &why) == 0 && owner == user)
 		return err_set(err, CL_CONFLICT, "key %s: you have it already", fingerprint);
