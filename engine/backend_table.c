@@ -1,6 +1,4 @@
 /* The backends; a row here and one struct backend_ops is all that another one needs. */
-#include <string.h>
-#include "base/mem.h"
 #include "engine/backend.h"
 #include "engine/backend_local.h"
 #include "engine/backend_sim.h"
@@ -10,25 +8,3 @@ const struct backend_ops *const backend_table[] = {
 	&backend_sim_ops,
 	NULL,
 };
-
-const struct backend_ops *backend_find(const char *name)
-{
-	for (size_t i = 0; backend_table[i] != NULL; i++)
-		if (strcmp(backend_table[i]->name, name) == 0)
-			return backend_table[i];
-	return NULL;
-}
-
-void backend_list_clear(struct backend_list *l)
-{
-	mem_free(l->items);
-	l->items = NULL;
-	l->n = 0;
-}
-
-void backend_images_clear(struct backend_images *l)
-{
-	mem_free(l->items);
-	l->items = NULL;
-	l->n = 0;
-}

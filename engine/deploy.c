@@ -20,7 +20,6 @@
 #include "engine/manifest.h"
 #include "engine/plan.h"
 #include "engine/reconcile.h"
-#include "engine/rollout.h"
 #include "engine/store_project.h"
 #include "images/appfile.h"
 

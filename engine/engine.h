@@ -30,6 +30,9 @@ struct engine {
 	bool stopping;               /* no new work is begun */
 	int64_t uid_base, gid_base;
 	struct engine_post *posted;  /* hand-over from workers, engine.c */
+	struct op_book *ops;         /* op.c */
+	struct image_book *images;   /* image.c */
+	struct status_feed *status;  /* status.c */
 };
 
 void engine_open(struct engine *e, uv_loop_t *loop);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/reconcile_internal.h"
+#include "engine/reconcile.h"
 
 #define IMAGE_BUILD_S 3600
 
@@ -65,23 +65,27 @@ void image_open(struct engine *e)
 	for (int i = 0; i < n; i++)
 		(void)mem_copy_str(b->items[b->n++].id, sizeof(b->items[0].id), steps[i].image->id);
 	mem_free(steps);
-	e->reconcile->images = b;
+	e->images = b;
 }
 
 void image_close(struct engine *e)
 {
-	mem_free(e->reconcile->images->items);
-	mem_free(e->reconcile->images);
-	e->reconcile->images = NULL;
+	mem_free(e->images->items);
+	mem_free(e->images);
+	e->images = NULL;
 }
 
 void image_refresh(struct engine *e)
 {
-	if (e->reconcile->images->asking || e->stopping)
+	if (e->images->asking || e->stopping)
 		return;
-	e->reconcile->images->asking = true;
-	e->reconcile->running++;
+	e->images->asking = true;
 	engine_work(e, image_ask, NULL, mem_alloc(sizeof(struct image_job)));
+}
+
+bool image_asking(const struct engine *e)
+{
+	return e->images->asking;
 }
 
 enum image_state image_get(struct engine *e, const char *id)
@@ -98,7 +102,7 @@ const char *image_text(enum image_state s)
 
 json_t *image_json(struct engine *e)
 {
-	const struct image_book *b = e->reconcile->images;
+	const struct image_book *b = e->images;
 	json_t *list = json_array();
 	char at[32];
 
@@ -168,7 +172,7 @@ int image_run(struct op_live *o, struct cl_err *err)
 
 static struct image_known *image_find(struct engine *e, const char *id)
 {
-	struct image_book *b = e->reconcile->images;
+	struct image_book *b = e->images;
 
 	for (size_t i = 0; i < b->n; i++)
 		if (strcmp(b->items[i].id, id) == 0)
@@ -203,8 +207,7 @@ static void image_asked(struct engine *e, void *arg)
 {
 	struct image_job *j = arg;
 
-	e->reconcile->images->asking = false;
-	e->reconcile->running--;
+	e->images->asking = false;
 	if (j->err.code == CL_OK)
 		image_learn(e, &j->there);
 	backend_images_clear(&j->there);
@@ -213,7 +216,7 @@ static void image_asked(struct engine *e, void *arg)
 
 static void image_learn(struct engine *e, const struct backend_images *l)
 {
-	struct image_book *b = e->reconcile->images;
+	struct image_book *b = e->images;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct image_known *k = &b->items[i];
@@ -287,7 +290,7 @@ static void image_told(struct engine *e, void *arg)
 {
 	struct image_news *n = arg;
 
-	if (e->reconcile != NULL && e->reconcile->images != NULL)
+	if (e->images != NULL)
 		image_set(e, n->id, n->state, n->reason);
 	mem_free(n);
 }

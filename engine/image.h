@@ -6,6 +6,7 @@
 #ifndef ENGINE_IMAGE_H
 #define ENGINE_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
 #include "base/err.h"
@@ -20,6 +21,7 @@ enum image_state {
 void image_open(struct engine *e);
 void image_close(struct engine *e);
 void image_refresh(struct engine *e);                 /* asks the backend, in the background */
+bool image_asking(const struct engine *e);            /* a refresh is under way */
 enum image_state image_get(struct engine *e, const char *id);
 const char *image_text(enum image_state s);           /* "ready" */
 json_t *image_json(struct engine *e);                 /* ImageList */

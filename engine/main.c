@@ -27,7 +27,7 @@
 #include "engine/idem.h"
 #include "engine/password.h"
 #include "engine/project.h"
-#include "engine/reconcile.h"
+#include "engine/operate.h"
 #include "engine/router.h"
 #include "engine/server.h"
 #include "engine/store_event.h"
@@ -311,7 +311,7 @@ open_parts(struct service *s, const char *dir)
 	open_store(e, dir);
 	event_hub_open(e);
 	open_backend(e);
-	if (reconcile_open(e, &err) < 0)
+	if (operate_open(e, &err) < 0)
 		fail(&err);
 	project_sweep(e);
 	account_sweep(e, true);
@@ -323,7 +323,7 @@ close_parts(struct service *s)
 {
 	struct engine *e = &s->engine;
 
-	reconcile_close(e);
+	operate_close(e);
 	auth_close(e->auth);
 	e->auth = NULL;
 	event_hub_close(e);

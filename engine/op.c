@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/event.h"
-#include "engine/reconcile_internal.h"
+#include "engine/reconcile.h"
 
 #define OP_HEAVY 2          /* builds at a time */
 #define OP_STEP_MS 200      /* steps are not stored more often */
@@ -51,14 +51,14 @@ static int op_resume_cb(void *arg, const struct store_op *row);
 
 void op_open(struct engine *e)
 {
-	e->reconcile->ops = mem_alloc(sizeof(struct op_book));
+	e->ops = mem_alloc(sizeof(struct op_book));
 }
 
 void op_tick(struct engine *e)
 {
 	int64_t now = clock_ms();
 
-	for (struct op_live *o = e->reconcile->ops->live, *next; o != NULL; o = next) {
+	for (struct op_live *o = e->ops->live, *next; o != NULL; o = next) {
 		next = o->next;
 		if (o->retry_ms == 0 || o->retry_ms > now || o->working)
 			continue;
@@ -79,23 +79,23 @@ int op_resume(struct engine *e, struct cl_err *err)
 
 void op_stop(struct engine *e)
 {
-	for (struct op_live *o = e->reconcile->ops->live; o != NULL; o = o->next)
+	for (struct op_live *o = e->ops->live; o != NULL; o = o->next)
 		atomic_store(&o->cancel, true);
 }
 
 bool op_working(const struct engine *e)
 {
-	return e->reconcile->ops->working > 0;
+	return e->ops->working > 0;
 }
 
 void op_close(struct engine *e)
 {
-	struct op_book *b = e->reconcile->ops;
+	struct op_book *b = e->ops;
 
 	while (b->live != NULL && !op_working(e))
 		op_unlink(b->live);
 	mem_free(b);
-	e->reconcile->ops = NULL;
+	e->ops = NULL;
 }
 
 int op_begin(struct engine *e, struct request *r, struct reply *p, const char *kind,
@@ -196,9 +196,9 @@ struct op_live *op_find(struct engine *e, int64_t id)
 {
 	struct op_live *o;
 
-	if (e->reconcile == NULL || e->reconcile->ops == NULL)
+	if (e->ops == NULL)
 		return NULL;
-	for (o = e->reconcile->ops->live; o != NULL; o = o->next)
+	for (o = e->ops->live; o != NULL; o = o->next)
 		if (o->id == id)
 			return o;
 	return NULL;
@@ -270,7 +270,7 @@ void op_work(struct op_live *o, void (*work)(struct op_live *o, void *arg),
 	j->done = done;
 	j->arg = arg;
 	o->working = true;
-	o->e->reconcile->ops->working++;
+	o->e->ops->working++;
 	engine_work(o->e, op_work_cb, NULL, j);
 }
 
@@ -309,7 +309,7 @@ bool op_clear_project(struct engine *e, int64_t project, int64_t except)
 {
 	bool none = true;
 
-	for (struct op_live *o = e->reconcile->ops->live, *next; o != NULL; o = next) {
+	for (struct op_live *o = e->ops->live, *next; o != NULL; o = next) {
 		next = o->next;
 		if (o->project != project || o->id == except)
 			continue;
@@ -335,7 +335,7 @@ void op_failed(struct engine *e, int64_t id, const struct cl_err *why)
 void op_settled(struct engine *e, int64_t project, const char *env, uint64_t pass,
     const struct cl_err *why, const char *result)
 {
-	for (struct op_live *o = e->reconcile->ops->live, *next; o != NULL; o = next) {
+	for (struct op_live *o = e->ops->live, *next; o != NULL; o = next) {
 		next = o->next;
 		if (!o->settling || o->project != project || strcmp(o->env, env) != 0 ||
 		    o->pass > pass)
@@ -352,7 +352,7 @@ void op_waits(struct engine *e, int64_t project, const char *env, const char *wh
 	char step[600];
 
 	(void)snprintf(step, sizeof(step), "waiting for the container runtime: %s", why);
-	for (struct op_live *o = e->reconcile->ops->live; o != NULL; o = o->next)
+	for (struct op_live *o = e->ops->live; o != NULL; o = o->next)
 		if (o->settling && o->project == project && strcmp(o->env, env) == 0)
 			op_step(e, o->id, step);
 }
@@ -361,7 +361,7 @@ void op_waits(struct engine *e, int64_t project, const char *env, const char *wh
 
 static struct op_live *op_make(struct engine *e, const struct store_op *row)
 {
-	struct op_book *b = e->reconcile->ops;
+	struct op_book *b = e->ops;
 	struct op_live *o = mem_alloc(sizeof(*o)), **at = &b->live;
 
 	o->e = e;
@@ -398,7 +398,7 @@ static void op_start_posted(struct engine *e, void *arg)
 	struct store_op row;
 
 	mem_free(arg);
-	if (e->reconcile == NULL || e->stopping || op_find(e, id) != NULL ||
+	if (e->ops == NULL || e->stopping || op_find(e, id) != NULL ||
 	    store_op_get(e->store, id, &row, NULL) != 0)
 		return; /* rolled back, or the next engine's */
 	if (strcmp(row.state, "queued") == 0)
@@ -413,10 +413,10 @@ static void op_pump(struct engine *e)
 	struct op_live *o;
 	int heavy = 0;
 
-	for (o = e->reconcile->ops->live; o != NULL; o = o->next)
+	for (o = e->ops->live; o != NULL; o = o->next)
 		heavy += o->started && o->working && op_kind(o->kind) != NULL &&
 		    op_kind(o->kind)->heavy;
-	for (o = e->reconcile->ops->live; o != NULL && !e->stopping; o = o->next) {
+	for (o = e->ops->live; o != NULL && !e->stopping; o = o->next) {
 		const struct op_kind *k = op_kind(o->kind);
 
 		if (o->started || (k != NULL && k->heavy && heavy >= OP_HEAVY))
@@ -498,7 +498,7 @@ static void op_finish(struct engine *e, int64_t id, const char *state, const str
 
 static void op_unlink(struct op_live *o)
 {
-	struct op_live **at = &o->e->reconcile->ops->live;
+	struct op_live **at = &o->e->ops->live;
 
 	while (*at != o)
 		at = &(*at)->next;
@@ -519,10 +519,10 @@ static void op_work_done(struct engine *e, void *arg)
 {
 	struct op_job *j = arg;
 
-	if (e->reconcile == NULL)
+	if (e->ops == NULL)
 		return; /* too late: the engine gave up waiting for it */
 	j->o->working = false;
-	e->reconcile->ops->working--;
+	e->ops->working--;
 	j->done(j->o, j->arg);
 	mem_free(j);
 	op_pump(e);

@@ -11,7 +11,7 @@
 #include "engine/image.h"
 #include "engine/manifest.h"
 #include "engine/op.h"
-#include "engine/reconcile_internal.h"
+#include "engine/reconcile.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -66,7 +66,7 @@ static int op_run_dev(struct op_live *o, struct cl_err *err)
 
 static int op_run_restart(struct op_live *o, struct cl_err *err)
 {
-	reconcile_entry_find(o->e, o->project, "ide", true)->restart = true;
+	reconcile_restart_dev(o->e, o->project);
 	return op_run_dev(o, err);
 }
 

@@ -16,15 +16,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/image.h"
-#include "engine/op.h"
 #include "engine/reconcile_internal.h"
-#include "engine/status.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
 #define RECONCILE_TICK_MS 100
-#define RECONCILE_CLOSE_MS 15000
 
 struct reconcile_change {
 	struct backend_change change;
@@ -34,7 +30,7 @@ struct reconcile_change {
 
 static int reconcile_load(struct engine *e, struct cl_err *err);
 static void reconcile_tick_cb(uv_timer_t *t);
-static void reconcile_start(struct reconcile_entry *x);
+static void reconcile_begin(struct reconcile_entry *x);
 static void reconcile_watch(void *arg);
 static void reconcile_watch_cb(void *arg, const struct backend_change *c);
 static void reconcile_post_state(struct reconcile *rc, bool up, const char *why);
@@ -45,11 +41,12 @@ static void reconcile_handle_closed_cb(uv_handle_t *h);
 static void reconcile_sweep(struct engine *e, void *arg);
 static void reconcile_swept(struct engine *e, void *arg);
 
-int reconcile_open(struct engine *e, struct cl_err *err)
+int reconcile_open(struct engine *e, const struct reconcile_hooks *hooks, struct cl_err *err)
 {
 	struct reconcile *rc = mem_alloc(sizeof(*rc));
 
 	rc->e = e;
+	rc->hooks = *hooks;
 	rc->reconcile_ms = (int)config_int("engine.reconcile_ms");
 	if (stack_load(&rc->stacks, config_str("images.dir"), err) != 0) {
 		mem_free(rc);
@@ -59,12 +56,16 @@ int reconcile_open(struct engine *e, struct cl_err *err)
 	(void)uv_timer_init(e->loop, &rc->tick);
 	rc->tick.data = rc;
 	rc->open_handles = 1;
-	image_open(e);
-	op_open(e);
-	status_open(e);
+	return 0;
+}
+
+int reconcile_start(struct engine *e, struct cl_err *err)
+{
+	struct reconcile *rc = e->reconcile;
+
 	if (reconcile_load(e, err) != 0)
 		return -1;
-	(void)uv_timer_start(&rc->tick, reconcile_tick_cb, 0, RECONCILE_TICK_MS);
+	reconcile_wake(e);
 	/* before operations go on: the one-off containers of an engine that was killed */
 	rc->running++;
 	engine_work(e, reconcile_sweep, reconcile_swept, NULL);
@@ -74,25 +75,28 @@ int reconcile_open(struct engine *e, struct cl_err *err)
 	return 0;
 }
 
-void reconcile_close(struct engine *e)
+void reconcile_stop(struct engine *e)
 {
 	struct reconcile *rc = e->reconcile;
-	int64_t until = clock_ms() + RECONCILE_CLOSE_MS;
 
-	if (rc == NULL)
-		return;
-	e->stopping = true;
 	atomic_store(&rc->stop, true);
 	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next)
 		atomic_store(&x->interrupt, true);
-	op_stop(e);
-	status_close(e);
 	(void)uv_timer_stop(&rc->tick);
 	uv_close((uv_handle_t *)&rc->tick, reconcile_handle_closed_cb);
 	if (rc->watching)
 		(void)uv_thread_join(&rc->watcher);
-	while ((rc->running > 0 || op_working(e) || rc->open_handles > 0) && clock_ms() < until)
-		(void)uv_run(e->loop, UV_RUN_ONCE);
+}
+
+bool reconcile_working(const struct engine *e)
+{
+	return e->reconcile->running > 0 || e->reconcile->open_handles > 0;
+}
+
+void reconcile_close(struct engine *e)
+{
+	struct reconcile *rc = e->reconcile;
+
 	if (rc->running > 0)
 		log_warn("reconcile: %d passes did not end in time", rc->running);
 	while (rc->entries != NULL && rc->running == 0) {
@@ -103,11 +107,14 @@ void reconcile_close(struct engine *e)
 		mem_free(x->items);
 		mem_free(x);
 	}
-	op_close(e);
-	image_close(e);
 	stack_clear(&rc->stacks);
 	mem_free(rc);
 	e->reconcile = NULL;
+}
+
+void reconcile_restart_dev(struct engine *e, int64_t project)
+{
+	reconcile_entry_find(e, project, "ide", true)->restart = true;
 }
 
 const struct stack_set *reconcile_stacks(const struct engine *e)
@@ -281,13 +288,13 @@ static void reconcile_tick_cb(uv_timer_t *t)
 
 	if (rc->e->stopping)
 		return;
-	op_tick(rc->e);
+	rc->hooks.tick(rc->e);
 	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next)
 		if (!x->running && !x->forgotten && x->wake_ms <= now)
-			reconcile_start(x);
+			reconcile_begin(x);
 }
 
-static void reconcile_start(struct reconcile_entry *x)
+static void reconcile_begin(struct reconcile_entry *x)
 {
 	bool ide = strcmp(x->env, "ide") == 0;
 
@@ -369,7 +376,7 @@ static void reconcile_change(struct engine *e, void *arg)
 		    state, "reason", n->why), "container runtime: %s", n->up ? state : n->why);
 		if (n->up) {
 			reconcile_poke(e, "");
-			image_refresh(e);
+			e->reconcile->hooks.up(e);
 		}
 	}
 	mem_free(n);
@@ -417,12 +424,10 @@ static void reconcile_sweep(struct engine *e, void *arg)
 
 static void reconcile_swept(struct engine *e, void *arg)
 {
-	struct cl_err err = { 0 };
-
 	(void)arg;
 	e->reconcile->running--;
-	if (!e->stopping && op_resume(e, &err) != 0)
-		log_error("operations cannot go on: %s", err.message);
+	if (!e->stopping)
+		e->reconcile->hooks.swept(e);
 }
 
 static void reconcile_handle_closed_cb(uv_handle_t *h)

@@ -15,16 +15,40 @@
 #include "engine/engine.h"
 #include "images/stack.h"
 
-/* After e->backend was opened and e->store and e->events are there: loads the stacks of images.dir,
- * begins to watch, continues the operations of the store.  Sets e->reconcile. */
-int reconcile_open(struct engine *e, struct cl_err *err);
-/* No new passes; waits for those that run (at most some seconds), then frees. */
+/* What others learn, on the loop's thread; set by operate.c. */
+struct reconcile_hooks {
+	/* The pass of this number came to its end: well, or with why. */
+	void (*settled)(struct engine *e, int64_t project, const char *env, uint64_t pass,
+	    const struct cl_err *why, const char *result);
+	/* The runtime does not answer. */
+	void (*waits)(struct engine *e, int64_t project, const char *env, const char *why);
+	/* The release of this operation was taken back. */
+	void (*failed)(struct engine *e, int64_t op, const struct cl_err *why);
+	void (*step)(struct engine *e, int64_t op, const char *text);
+	void (*line)(struct engine *e, int64_t op, const char *text);
+	void (*tick)(struct engine *e);      /* now and then, and after reconcile_wake() */
+	void (*up)(struct engine *e);        /* the runtime answers (again) */
+	void (*swept)(struct engine *e);     /* once: nothing of the engine before is left running */
+};
+
+/* After e->backend was opened and e->store and e->events are there: loads the stacks of images.dir.
+ * Sets e->reconcile. */
+int reconcile_open(struct engine *e, const struct reconcile_hooks *hooks, struct cl_err *err);
+/* Begins to watch and to make passes. */
+int reconcile_start(struct engine *e, struct cl_err *err);
+/* No new passes; those that run are asked to end. */
+void reconcile_stop(struct engine *e);
+bool reconcile_working(const struct engine *e);
 void reconcile_close(struct engine *e);
+/* The tick comes at once. */
+void reconcile_wake(struct engine *e);
+/* The dev container is to be made anew by its next pass. */
+void reconcile_restart_dev(struct engine *e, int64_t project);
 
 const struct stack_set *reconcile_stacks(const struct engine *e);
 
 /* Something else is wanted in env "dev", "prod" or "ide" of a project.  Returns the pass's number
- * from which on it is seen to (op.c waits for it).  Never fails. */
+ * from which on it is seen to (reconcile_hooks.settled tells when).  Never fails. */
 uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env);
 /* The project goes: passes for it stop.  true when none runs any more. */
 bool reconcile_forget(struct engine *e, int64_t project);

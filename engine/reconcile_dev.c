@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/op.h"
 #include "engine/reconcile_internal.h"
 #include "engine/store_project.h"
 
@@ -196,9 +195,9 @@ static void dev_write(struct engine *e, struct dev_pass *p, const struct store_p
 		    p->err.code != CL_OK ? ": " : "", p->err.message);
 	}
 	if (p->err.code == CL_UNAVAILABLE)
-		op_waits(e, p->x->project, "ide", p->err.message);
+		e->reconcile->hooks.waits(e, p->x->project, "ide", p->err.message);
 	else
-		op_settled(e, p->x->project, "ide", p->x->passing,
+		e->reconcile->hooks.settled(e, p->x->project, "ide", p->x->passing,
 		    p->err.code != CL_OK ? &p->err : NULL, "");
 	(void)store_commit(e->store, &err);
 }

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/op.h"
 #include "engine/reconcile_internal.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
@@ -165,14 +164,14 @@ static int env_write(struct engine *e, struct env_pass *p, const struct store_en
 	if (r->result == ROLLOUT_AGAIN)
 		return 0;
 	if (r->result == ROLLOUT_UNAVAILABLE) {
-		op_waits(e, p->x->project, p->x->env, r->err.message);
+		e->reconcile->hooks.waits(e, p->x->project, p->x->env, r->err.message);
 		return 0;
 	}
 	if (r->result == ROLLOUT_FAILED && r->release_failed)
 		return current ? env_take_back(e, p, row, err) : 0;
 	if (r->result == ROLLOUT_FAILED) {
 		log_warn("p%lld-%s: %s", (long long)p->x->project, p->x->env, r->err.message);
-		op_settled(e, p->x->project, p->x->env, p->x->passing, &r->err, "");
+		e->reconcile->hooks.settled(e, p->x->project, p->x->env, p->x->passing, &r->err, "");
 		return store_env_set_state(e->store, row->id, row->serving > 0 ? "degraded" : "failed",
 		    r->err.message, err);
 	}
@@ -194,7 +193,7 @@ static int env_serve(struct engine *e, struct env_pass *p, const struct store_en
 	event_publish(e, EVENT_RELEASE_SERVING, row->project, row->name, "",
 	    json_pack("{s:i, s:s}", "version", row->desired, "url", url),
 	    "release v%d serving at %s", row->desired, url);
-	op_settled(e, row->project, row->name, p->x->passing, NULL, url);
+	e->reconcile->hooks.settled(e, row->project, row->name, p->x->passing, NULL, url);
 	return 0;
 }
 
@@ -213,7 +212,7 @@ static int env_take_back(struct engine *e, struct env_pass *p, const struct stor
 	    json_pack("{s:i, s:s}", "version", row->desired, "reason", why->message),
 	    "release v%d failed: %.400s%s", row->desired, why->message,
 	    row->serving > 0 ? " (the release before goes on serving)" : "");
-	op_failed(e, p->op, why);
+	e->reconcile->hooks.failed(e, p->op, why);
 	(void)reconcile_kick(e, row->project, row->name);
 	return 0;
 }
@@ -230,7 +229,7 @@ static int env_state(struct engine *e, const struct env_pass *p, const struct st
 	    strcmp(state, "degraded") == 0 ? row->reason : "", err) != 0)
 		return -1;
 	if (env_complete(p))
-		op_settled(e, row->project, row->name, p->x->passing, NULL,
+		e->reconcile->hooks.settled(e, row->project, row->name, p->x->passing, NULL,
 		    row->serving > 0 ? url : "");
 	return 0;
 }
@@ -349,9 +348,9 @@ static void env_note(struct engine *e, void *arg)
 	char words[64];
 
 	if (n->fact == ROLLOUT_LINE) {
-		op_line(e, note->op, n->text);
+		e->reconcile->hooks.line(e, note->op, n->text);
 	} else if (n->fact == ROLLOUT_STEP) {
-		op_step(e, note->op, n->text);
+		e->reconcile->hooks.step(e, note->op, n->text);
 	} else if (n->fact == ROLLOUT_MIGRATED) {
 		env_note_migrated(e, note);
 	} else {
@@ -376,7 +375,7 @@ static void env_note(struct engine *e, void *arg)
 			char step[128];
 
 			(void)snprintf(step, sizeof(step), "%s %s", n->instance, words);
-			op_step(e, note->op, step);
+			e->reconcile->hooks.step(e, note->op, step);
 		}
 	}
 	mem_free(note);

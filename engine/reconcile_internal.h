@@ -35,6 +35,7 @@ struct reconcile_entry {
 
 struct reconcile {
 	struct engine *e;
+	struct reconcile_hooks hooks;
 	struct stack_set stacks;
 	struct reconcile_entry *entries;
 	uv_timer_t tick;
@@ -44,13 +45,8 @@ struct reconcile {
 	int running;             /* passes on worker threads */
 	int reconcile_ms;
 	int open_handles;
-	struct op_book *ops;     /* op.c */
-	struct image_book *images; /* image.c */
-	struct status_feed *status; /* status.c */
 };
 
-/* The tick comes at once instead of within RECONCILE_TICK_MS. */
-void reconcile_wake(struct engine *e);
 /* Start a pass; false when there is nothing to do for the entry any more. */
 bool reconcile_env_start(struct reconcile_entry *x);
 bool reconcile_dev_start(struct reconcile_entry *x);

@@ -11,11 +11,10 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/image.h"
 #include "engine/manifest.h"
 #include "engine/op.h"
 #include "engine/plan.h"
-#include "engine/reconcile_internal.h"
+#include "engine/reconcile.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -24,7 +23,8 @@
 struct status_feed {
 	uv_timer_t timer;
 	int taking;
-	struct reconcile *rc;
+	bool closed;
+	struct engine *e;
 };
 
 struct status_job {
@@ -59,20 +59,28 @@ void status_open(struct engine *e)
 {
 	struct status_feed *f = mem_alloc(sizeof(*f));
 
-	f->rc = e->reconcile;
+	f->e = e;
 	f->timer.data = f;
 	(void)uv_timer_init(e->loop, &f->timer);
 	(void)uv_timer_start(&f->timer, status_feed_cb, STATUS_FEED_MS, STATUS_FEED_MS);
-	e->reconcile->status = f;
-	e->reconcile->open_handles++;
+	e->status = f;
+}
+
+void status_stop(struct engine *e)
+{
+	(void)uv_timer_stop(&e->status->timer);
+	uv_close((uv_handle_t *)&e->status->timer, status_feed_closed_cb);
+}
+
+bool status_working(const struct engine *e)
+{
+	return e->status->taking > 0 || !e->status->closed;
 }
 
 void status_close(struct engine *e)
 {
-	struct status_feed *f = e->reconcile->status;
-
-	(void)uv_timer_stop(&f->timer);
-	uv_close((uv_handle_t *)&f->timer, status_feed_closed_cb);
+	mem_free(e->status);
+	e->status = NULL;
 }
 
 const char *status_env(struct engine *e, int64_t project, const char *env)
@@ -236,25 +244,27 @@ static json_t *status_op(struct engine *e, int64_t project, const char *env)
 
 /* --- the feed --------------------------------------------------------------------------------- */
 
+static int status_feed_env_cb(void *arg, const struct store_env *row)
+{
+	struct status_feed *f = arg;
+	struct status_job *j;
+
+	if (!event_listened(f->e, row->project))
+		return 0;
+	j = mem_alloc(sizeof(*j));
+	(void)mem_copy_str(j->env, sizeof(j->env), row->name);
+	status_prepare(f->e, row->project, row->name, &j->s);
+	f->taking++;
+	engine_work(f->e, status_feed_work, NULL, j);
+	return 0;
+}
+
 static void status_feed_cb(uv_timer_t *t)
 {
 	struct status_feed *f = t->data;
-	struct engine *e = f->rc->e;
 
-	if (f->taking > 0 || e->stopping)
-		return; /* the backend is slow: no second question on top */
-	for (struct reconcile_entry *x = f->rc->entries; x != NULL; x = x->next) {
-		struct status_job *j;
-
-		if (strcmp(x->env, "ide") == 0 || x->forgotten || !event_listened(e, x->project))
-			continue;
-		j = mem_alloc(sizeof(*j));
-		(void)mem_copy_str(j->env, sizeof(j->env), x->env);
-		status_prepare(e, x->project, x->env, &j->s);
-		f->taking++;
-		f->rc->running++;
-		engine_work(e, status_feed_work, NULL, j);
-	}
+	if (f->taking == 0 && !f->e->stopping) /* a slow backend gets no second question on top */
+		(void)store_env_each(f->e->store, 0, status_feed_env_cb, f, NULL);
 }
 
 static void status_feed_work(struct engine *e, void *arg)
@@ -270,8 +280,7 @@ static void status_feed_done(struct engine *e, void *arg)
 	struct status_job *j = arg;
 	json_t *o;
 
-	e->reconcile->running--;
-	e->reconcile->status->taking--;
+	e->status->taking--;
 	o = e->stopping ? NULL : status_json(e, j->s.project, j->env, &j->s, NULL);
 	if (o != NULL)
 		event_publish(e, EVENT_STATS, j->s.project, j->env, "", o, "%s", "stats");
@@ -283,6 +292,5 @@ static void status_feed_closed_cb(uv_handle_t *h)
 {
 	struct status_feed *f = h->data;
 
-	f->rc->open_handles--;
-	mem_free(f);
+	f->closed = true;
 }

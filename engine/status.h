@@ -3,6 +3,7 @@
 #define ENGINE_STATUS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
 #include "engine/backend.h"
@@ -18,6 +19,8 @@ struct status_sample {
 };
 
 void status_open(struct engine *e);   /* begins the feed of EVENT_STATS to whoever listens */
+void status_stop(struct engine *e);
+bool status_working(const struct engine *e);
 void status_close(struct engine *e);
 
 /* "" = prod once a release serves there, else dev.  Borrowed literal. */

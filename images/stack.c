@@ -27,7 +27,7 @@ static const char *const stack_fields[] = { "id", "title", "kind", "summary", "p
 
 static int stack_load_one(struct stack_set *set, const char *dir, const char *id,
     struct cl_err *err);
-static json_t *stack_read(const char *path, struct cl_err *err);
+static json_t *stack_read(const char *path, bool *missing, struct cl_err *err);
 static int stack_parse(const struct field_ctx *c, const json_t *o, const char *dir, struct stack *s);
 static int stack_parse_head(const struct field_ctx *c, const json_t *o, struct stack *s);
 static int stack_parse_images(const struct field_ctx *c, const json_t *o, struct stack *s);
@@ -185,17 +185,16 @@ static int stack_load_one(struct stack_set *set, const char *dir, const char *id
 	cl_autofree char *folder = mem_printf("%s/%s", dir, id);
 	cl_autofree char *path = mem_printf("%s/stack.json", folder);
 	struct field_ctx c = { path, err };
+	bool missing = false;
 	struct stack s;
 	json_t *o;
 	int rc;
 
-	if (access(path, F_OK) != 0)
-		return 0;
 	if (set->n == STACK_MAX)
 		return field_fail(&c, "id", "more than %d stacks", STACK_MAX);
-	o = stack_read(path, err);
+	o = stack_read(path, &missing, err);
 	if (o == NULL)
-		return -1;
+		return missing ? 0 : -1;
 	memset(&s, 0, sizeof(s));
 	rc = stack_parse(&c, o, folder, &s);
 	json_decref(o);
@@ -210,7 +209,8 @@ static int stack_load_one(struct stack_set *set, const char *dir, const char *id
 	return 0;
 }
 
-static json_t *stack_read(const char *path, struct cl_err *err)
+/* A folder without the file is no stack: *missing, and no error. */
+static json_t *stack_read(const char *path, bool *missing, struct cl_err *err)
 {
 	cl_autofree char *text = mem_alloc(STACK_FILE_MAX + 1);
 	cl_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -219,6 +219,10 @@ static json_t *stack_read(const char *path, struct cl_err *err)
 	ssize_t n = 1;
 	json_t *o;
 
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		*missing = true;
+		return NULL;
+	}
 	if (fd < 0) {
 		err_errno(err, CL_FAILED, "%s", path);
 		return NULL;

@@ -21,6 +21,7 @@
 #include "engine/image.h"
 #include "engine/manifest.h"
 #include "engine/op.h"
+#include "engine/operate.h"
 #include "engine/reconcile.h"
 #include "engine/status.h"
 #include "engine/store_env.h"
@@ -51,7 +52,7 @@ static void begin(struct world *w)
 	w->e.store = store_open(w->path, &err);
 	assert_non_null(w->e.store);
 	event_hub_open(&w->e);
-	if (reconcile_open(&w->e, &err) != 0)
+	if (operate_open(&w->e, &err) != 0)
 		fail_msg("%s", err.message);
 }
 
@@ -59,7 +60,7 @@ static void begin(struct world *w)
 static void cut(struct world *w)
 {
 	w->e.stopping = true;
-	reconcile_close(&w->e);
+	operate_close(&w->e);
 	event_hub_close(&w->e);
 	store_close(w->e.store);
 	engine_close(&w->e);

@@ -1,0 +1,75 @@
+/* Shared by backend_sim*.c: the cluster in memory. */
+#ifndef ENGINE_BACKEND_SIM_INTERNAL_H
+#define ENGINE_BACKEND_SIM_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include "engine/backend_sim.h"
+
+#define SIM_RULES 32
+#define SIM_ROUTES 512
+#define SIM_CHANGES 256
+
+enum sim_what { SIM_FAIL, SIM_CRASH, SIM_UNREADY };
+
+struct sim_rule {
+	enum sim_what what;
+	char call[16];
+	char word[80];
+	int count;          /* left; -1 = always */
+};
+
+struct sim_instance {
+	struct backend_instance seen;
+	int looks;          /* observations until it runs */
+};
+
+struct sim_route {
+	int slot;
+	char tier[8];
+	char name[80];
+	bool served;
+};
+
+struct sim_file {
+	int64_t project;
+	char *name, *text;
+};
+
+struct sim {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool kept;          /* made by backend_sim_new() */
+	bool down;
+	int slow;
+	int job_status;
+	struct sim_rule rules[SIM_RULES];
+	size_t nrules;
+	struct sim_instance *items;
+	size_t n;
+	struct sim_route routes[SIM_ROUTES];
+	size_t nroutes;
+	bool served[4096][3];   /* by slot and tier: has had a running instance */
+	bool out[4096][3];
+	struct backend_image *images;
+	size_t nimages;
+	struct sim_file *files;
+	size_t nfiles;
+	struct backend_change changes[SIM_CHANGES];
+	uint64_t nchanges;
+	int builds, addresses, outages;
+	struct buf trace;
+};
+
+/* Takes the lock, notes the call, applies the scripted failures; backend_sim_end() in any case. */
+int backend_sim_begin(struct sim *s, const char *call, const char *name, struct cl_err *err);
+int backend_sim_end(struct sim *s, int rc);
+bool backend_sim_rule_hits(struct sim *s, enum sim_what what, const char *call, const char *name);
+struct sim_instance *backend_sim_find(struct sim *s, const char *name);
+void backend_sim_drop(struct sim *s, struct sim_instance *i);
+void backend_sim_change(struct sim *s, const char *name, const char *what, int exit_code);
+void backend_sim_look(struct sim *s, struct sim_instance *i);
+int backend_sim_tier(const char *tier);
+void backend_sim_image_add(struct sim *s, const char *id, const char *parent);
+
+#endif
