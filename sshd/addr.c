@@ -70,6 +70,8 @@ static bool matches(const uint8_t ip[16], char *network)
 	} else if (inet_pton(AF_INET6, network, net) != 1) {
 		return false;
 	}
+	if ((most == 32) != is_v4(ip))
+		return false;
 	if (!slash)
 		return in_network(ip, net, 128);
 	for (; *slash >= '0' && *slash <= '9' && bits <= most; slash++)

@@ -118,16 +118,36 @@ static void user_env(struct env *e, const struct launch_user *u, const struct au
 		env_set(e, "CODINGLAB_PROJECT", project);
 }
 
-/* The workspace or the home, whichever is there. */
-static const char *working_dir(const struct auth_answer *at)
+static bool in_group(const struct launch_user *u, const struct auth_answer *at, gid_t gid)
 {
-	const char *const dirs[] = {at->workspace, at->home};
+	if (gid == u->gid)
+		return true;
+	for (size_t i = 0; i < at->ngroups; i++)
+		if (at->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* May the user enter the directory?  A viewer of a project lacks its group. */
+static bool may_enter(const struct launch_user *u, const struct auth_answer *at, const char *dir)
+{
 	struct stat st;
 
-	for (size_t i = 0; i < CL_COUNT(dirs); i++)
-		if (dirs[i][0] == '/' && stat(dirs[i], &st) == 0 && S_ISDIR(st.st_mode))
-			return dirs[i];
-	return "/";
+	if (dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	if (st.st_uid == u->uid)
+		return st.st_mode & S_IXUSR;
+	if (in_group(u, at, st.st_gid))
+		return st.st_mode & S_IXGRP;
+	return st.st_mode & S_IXOTH;
+}
+
+/* The workspace or the home, whichever is open to the user. */
+static const char *working_dir(const struct launch_user *u, const struct auth_answer *at)
+{
+	if (may_enter(u, at, at->workspace))
+		return at->workspace;
+	return may_enter(u, at, at->home) ? at->home : "/";
 }
 
 static pid_t run_as(const struct launch_user *u, const struct auth_answer *at, struct proc_spec *spec,
@@ -138,7 +158,7 @@ static pid_t run_as(const struct launch_user *u, const struct auth_answer *at, s
 	spec->gid = u->gid;
 	spec->groups = at->groups;
 	spec->ngroups = at->ngroups;
-	spec->cwd = working_dir(at);
+	spec->cwd = working_dir(u, at);
 	return proc_start(spec, err);
 }
 
@@ -187,7 +207,7 @@ pid_t launch_exec(const struct gateway *g, const struct launch_user *u, const st
 static pid_t start_pane(const struct gateway *g, int pair, int memory, struct cl_err *err)
 {
 	cl_autofree char *path = mem_printf("%s/codinglab-pane", g->bin);
-	const char *const argv[] = {"codinglab-pane", "--fd", "3", "--shm", "4", NULL};
+	const char *const argv[] = {"codinglab-pane", "--fd", "3", "--shm-fd", "4", NULL};
 	gid_t none = 0;
 	struct env env;
 	pid_t pid;

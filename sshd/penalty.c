@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-#define PENALTY_BUCKETS 4096
+#define PENALTY_BUCKETS 4096 /* 2 to the 12, see bucket() */
 #define PENALTY_NONE UINT32_MAX
 
 struct entry {
@@ -69,9 +69,9 @@ static uint32_t *bucket(const struct penalty_table *t, const uint8_t key[16])
 	for (int i = 0; i < 16; i += 8) {
 		memcpy(&part, key + i, 8);
 		h = (h ^ part) * 0x9e3779b97f4a7c15ULL;
-		h ^= h >> 29;
+		h = (h ^ h >> 32) * 0xd6e8feb86659fd93ULL; /* the last bytes differ most */
 	}
-	return (uint32_t *)&t->buckets[h % PENALTY_BUCKETS];
+	return (uint32_t *)&t->buckets[h >> 52];
 }
 
 static uint32_t find(const struct penalty_table *t, const uint8_t key[16])
