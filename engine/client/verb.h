@@ -1,8 +1,8 @@
 /*
  * Verbs: one table (verb_table.c) whose rows `ssh host VERB`, the `codinglab` program, the palette
  * and the key bindings all run.  A handler gets parsed arguments, never argv, makes REST calls and
- * writes to the context's outputs; it is blocking, re-entrant and thread-safe, so the IDE runs it on
- * a worker thread.
+ * writes to the context's outputs; it is blocking, re-entrant and thread-safe, so the IDE runs it
+ * on a worker thread.
  */
 #ifndef ENGINE_CLIENT_VERB_H
 #define ENGINE_CLIENT_VERB_H

@@ -2,12 +2,12 @@
  * Arguments of a verb.  The usage string of its row is the specification:
  *
  *   NAME  [NAME]           a word, required or not      [--min N]       an option with a value
- *   NAME... [NAME...]      one or more, any number      [-f|--follow]   a switch, with its spellings
+ *   NAME... [NAME...]      one or more, any number      [-f|--follow]   a switch, its spellings
  *   [web=N]                key and value                [-n|--tail N]   spellings and a value
  *   --stack ID             an option that is required
  *
- * A value called N is a whole number (0..1000000000).  Options and words may come in any order, "--"
- * ends the options.  Anything the string does not name is a usage error.
+ * A value called N is a whole number (0..1000000000).  Options and words may come in any order,
+ * "--" ends the options.  Anything the string does not name is a usage error.
  */
 #ifndef ENGINE_CLIENT_VERB_ARGS_H
 #define ENGINE_CLIENT_VERB_ARGS_H
@@ -30,8 +30,8 @@ struct verb_args {
 struct verb_ctx;
 
 /*
- * Parse argv[0..argc) against spec.  Options that every verb has (--json, -q, -n, -y, --wait, ...) go
- * into ctx unless spec names them itself; *help is set by --help.  raw: as VERB_RAW.
+ * Parse argv[0..argc) against spec.  Options that every verb has (--json, -q, -n, -y, --wait, ...)
+ * go into ctx unless spec names them itself; *help is set by --help.  raw: as VERB_RAW.
  */
 int verb_args_parse(struct verb_args *a, const char *spec, bool raw, int argc, char **argv,
     struct verb_ctx *ctx, bool *help, struct cl_err *err);

@@ -13,9 +13,11 @@
 #define VERB_OUT_COLS 8
 
 /* One line on stdout (LF is added). */
-void verb_out_line(struct verb_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void verb_out_line(struct verb_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* One line on stderr, not with -q. */
-void verb_out_note(struct verb_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void verb_out_note(struct verb_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Without LF, for questions. */
 void verb_out_ask(struct verb_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Text of ours with newlines (help), as it is. */
