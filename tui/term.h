@@ -112,25 +112,6 @@ void term_cursor(int y, int x);
 int term_height(void);
 int term_width(void);
 
-/* ---- input, for ui.c; views get these structs ---- */
-
-enum term_mouse_kind { MOUSE_PRESS, MOUSE_RELEASE, MOUSE_DRAG, MOUSE_WHEEL_UP, MOUSE_WHEEL_DOWN };
-struct term_mouse {
-	enum term_mouse_kind kind;
-	int y, x;      /* relative to the view's rectangle when a view gets it */
-	int button;    /* 1 left, 2 middle, 3 right; 0 for a wheel */
-	unsigned mods; /* enum key_mod */
-};
-
-enum term_event_kind { TERM_NOTHING, TERM_KEY, TERM_MOUSE, TERM_PASTE };
-struct term_event {
-	enum term_event_kind kind;
-	struct term_key key;
-	struct term_mouse mouse;
-	const char *paste;   /* borrowed until the next term_read(); newlines are '\n' */
-	size_t paste_len;
-};
-
 /* ---- the screen itself, for ui.c ---- */
 
 int term_open(int rows, int cols, struct cl_err *err);

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "tui/term.h"
+#include "tui/key.h"
 
 #define TERM_INPUT_MAX (4u << 20) /* bytes that may wait, a paste included */
 
