@@ -5,6 +5,8 @@
  *
  *   ${run}/broker/broker.sock   requests of the engine (broker_proto.h), engine's uid and root
  *   ${run}/exec.sock            executions (engine/api/exec_proto.h), anyone with a ticket
+ *
+ * codinglab-broker --print-instance prints the value of the label codinglab.instance.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -169,6 +171,10 @@ int main(int argc, char **argv)
 	}
 	place_load(&b.place);
 	b.docker.socket = b.place.socket;
+	if (argc == 2 && strcmp(argv[1], "--print-instance") == 0) {
+		printf("%s\n", b.place.instance);
+		return 0;
+	}
 	if (priv_lookup(config_str("engine.user"), &b.engine_uid, &gid, &err) < 0) {
 		err_print(&err);
 		return err_exit(err.code);
@@ -187,7 +193,7 @@ int main(int argc, char **argv)
 	}
 	if (docker_ping(&b.docker, name, sizeof(name), &err) < 0)
 		log_warn("%s", err.message); /* it may come later; each request says so until then */
-	if (strncmp(name, "Docker", 6) == 0)
+	if (name[0] && strncmp(name, "Podman", 6) != 0)
 		mem_copy_str(b.place.log_driver, sizeof(b.place.log_driver), "json-file");
 	drop_rights();
 	log_info("ready; container engine: %s", name[0] ? name : "none yet");
