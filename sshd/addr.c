@@ -74,6 +74,8 @@ static bool matches(const uint8_t ip[16], char *network)
 		return false;
 	if (!slash)
 		return in_network(ip, net, 128);
+	if (!*slash)
+		return false;
 	for (; *slash >= '0' && *slash <= '9' && bits <= most; slash++)
 		bits = bits * 10 + (*slash - '0');
 	if (*slash || bits > most)
