@@ -141,7 +141,7 @@ static enum search_result
 forward(struct search *s, struct text *t, struct search_scan *scan, size_t limit, size_t *budget,
     struct cl_err *err)
 {
-	size_t size = WINDOW_FIRST < s->window ? WINDOW_FIRST : s->window;
+	size_t first = WINDOW_FIRST < s->window ? WINDOW_FIRST : s->window;
 	const PCRE2_SIZE *ov = pcre2_get_ovector_pointer(s->match);
 
 	while (scan->pos < limit) {
@@ -151,12 +151,14 @@ forward(struct search *s, struct text *t, struct search_scan *scan, size_t limit
 
 		if (*budget == 0)
 			return SEARCH_MORE;
-		window_load(s, t, &w, scan->pos, size);
+		if (scan->size == 0)
+			scan->size = first;
+		window_load(s, t, &w, scan->pos, scan->size);
 		*budget -= *budget < w.end - w.start ? *budget : w.end - w.start;
 		rc = window_match(s, t, &w, scan->pos);
 		if (rc == PCRE2_ERROR_NOMATCH) {
 			scan->pos = w.end;
-			size = size * 2 < s->window ? size * 2 : s->window;
+			scan->size = scan->size * 2 < s->window ? scan->size * 2 : s->window;
 			continue;
 		}
 		if (rc < 0 && rc != PCRE2_ERROR_PARTIAL)
@@ -165,14 +167,15 @@ forward(struct search *s, struct text *t, struct search_scan *scan, size_t limit
 		if (start >= limit)
 			break;
 		if (rc != PCRE2_ERROR_PARTIAL) {
+			scan->size = 0;
 			scan->start = start;
 			scan->end = w.start + ov[1];
 			return SEARCH_FOUND;
 		}
 		if (start > scan->pos)
 			scan->pos = start;
-		else if (size < SEARCH_MATCH_MAX)
-			size *= 2;
+		else if (scan->size < SEARCH_MATCH_MAX)
+			scan->size *= 2;
 		else
 			scan->pos++;
 	}

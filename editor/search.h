@@ -32,6 +32,7 @@ struct search_scan {
 	size_t limit; /* forward: no match starts at or past it; backward: none starts before it */
 	bool back;    /* the last match that starts before pos, instead of the first at or after */
 	size_t start, end; /* the match found */
+	size_t size;  /* of the window that the next call takes; 0 at first */
 };
 enum search_result search_step(struct search *s, struct text *t, struct search_scan *scan,
     size_t budget, struct cl_err *err);
