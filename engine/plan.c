@@ -57,8 +57,8 @@ void plan_clear(struct plan *p)
 
 void plan_print(const struct plan *p, struct buf *out)
 {
-	static const char *const words[] = { "set the host name", "start", "wait for", "migrate the "
-		"database", "send requests to", "drain", "stop requests to", "remove" };
+	static const char *const words[] = { "set the host name", "start", "wait for",
+		"migrate the database", "send requests to", "drain", "stop requests to", "remove" };
 
 	if (p->n == 0)
 		(void)buf_add_str(out, "nothing to do");
