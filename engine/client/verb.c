@@ -75,8 +75,9 @@ const struct verb *verb_find(int argc, char **argv, int *used)
 	text = other_spelling(argv[0]);
 	if (!text)
 		return NULL;
+	/* A quote in the word would be open here. */
 	n = verb_args_split(text, &words);
-	v = find_words(n, words, used);
+	v = n > 0 ? find_words(n, words, used) : NULL;
 	/* All of the other spelling must have been the name. */
 	if (!v || *used != n)
 		return NULL;

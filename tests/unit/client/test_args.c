@@ -189,7 +189,7 @@ static void rows_are_found(void **state)
 	} rows[] = {{"scale was=4", "scale"}, {"ps:scale web=2", "scale"}, {"apps:create shop", "project create"},
 	    {"config:set A=1", "config set"}, {"config set A=1", "config set"}, {"project member add bob", "project member add"},
 	    {"project", ""}, {"ls -la", ""}, {"", ""}, {"'open", ""}, {"Scale", ""}, {"op 3", "op"}, {"op ls", "op ls"},
-	    {"scales", ""}, {"config:nonsense", ""}, {"scale:more", ""}, {"  run  ", "run"}};
+	    {"scales", ""}, {"config:nonsense", ""}, {"scale:more", ""}, {"\"x:'\" y", ""}, {"':'", ""}, {"  run  ", "run"}};
 
 	for (size_t i = 0; i < CL_COUNT(rows); i++)
 		if (strcmp(row_of(rows[i].line), rows[i].verb) != 0)
