@@ -110,6 +110,8 @@ class Engine:
         self.start()
 
     def start(self, timeout=30):
+        if self.process and self.process.poll() is None:
+            self.kill()
         out = open(self.log, "ab")
         at = self.log.stat().st_size
         argv = [str(self.binary), "--engine-backend", "sim", "--images-dir", str(ROOT / "images"),
