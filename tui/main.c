@@ -93,8 +93,9 @@ static void open_places(struct ui_info *info)
 	info->socket = mem_printf("%s/engine.sock", run);
 	info->exec_socket = mem_printf("%s/exec.sock", run);
 	info->project_ref = mem_printf("%s.%s", info->owner, info->project);
+	/* without its files a project still has its operations and its people */
 	if (info->project_id && (info->root = path_root(info->workspace, &err)) < 0)
-		log_fatal("%s", err.message);
+		log_error("%s", err.message);
 }
 
 static void sandbox(const struct ui_info *info)

@@ -139,6 +139,8 @@ static void open_views(struct session *s)
 	ui_open(ui, "tree", "", true);
 	ui_open(ui, "chat", "", false);
 	ui_open(ui, "terminal", "", false);
+	if (ui->info->root < 0)
+		ui_message(ui, UI_ERROR, "the project's files are not on this machine");
 }
 
 /* The newest owner's door sets the size of the screen. */

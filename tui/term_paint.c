@@ -117,21 +117,22 @@ static void put_chars(struct pen *p, const wchar_t *w, int width)
 		buf_add(p->out, out, utf8_encode((uint32_t)*w, out));
 }
 
-/* Cells of one row, from column `from`, into the door's columns. */
-static void put_row(struct pen *p, cchar_t *cells, int n, int cols)
+/* Cells of one row into the door's columns.  ncurses gives a wide character as one cell, without the
+ * second half, and ends the row with an empty cell. */
+static void put_row(struct pen *p, const cchar_t *cells, int n, int cols)
 {
 	wchar_t w[CCHARW_MAX + 1];
 	attr_t attr;
 	short pair16;
-	int pair, width, x;
+	int pair, width, x = 0;
 
-	for (x = 0; x < n && x < cols; x += width) {
+	for (int i = 0; i < n && x < cols; i++, x += width) {
 		memset(w, 0, sizeof(w));
-		if (getcchar(&cells[x], w, &attr, &pair16, &pair) != OK || !w[0])
-			w[0] = L' ', w[1] = 0;
+		if (getcchar(&cells[i], w, &attr, &pair16, &pair) != OK || !w[0])
+			break;
 		width = wcwidth(w[0]) == 2 ? 2 : 1;
 		set_pen(p, attr, pair);
-		if (x + width > cols || x + width > n)
+		if (x + width > cols)
 			w[0] = L' ', w[1] = 0, width = 1;
 		put_chars(p, w, width);
 	}
@@ -167,6 +168,7 @@ static void paint_row(struct pen *p, cchar_t *cells, int row, int top, int left)
 	p->known = false; /* rows are independent, so that one can be left out */
 	if (top + row < LINES) {
 		int n = COLS - left;
+		memset(cells, 0, sizeof(*cells) * (size_t)(n + 1));
 		mvwin_wchnstr(curscr, top + row, left, cells, n);
 		put_row(p, cells, n, p->how->cols);
 	} else
