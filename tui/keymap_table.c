@@ -121,5 +121,6 @@ const struct keymap_row keymap_table[] = {
 	{ "terminal", "PgUp", "Look back", "scrollback page-up", 2 },
 	{ "terminal", "PgDn", "Look forward", "scrollback page-down", 0 },
 	{ "terminal", "y", "Copy", "terminal-copy", 0 },
+	{ "terminal", "[", "Look back and copy", "terminal-copy", 0 },
 	{ NULL, NULL, NULL, NULL, 0 },
 };
