@@ -74,7 +74,8 @@ static int make_folders(struct cl_err *err)
 	for (int slot = 0; slot < slots; slot++) {
 		cl_autofree char *dir = mem_printf("%s/%d", config_str("edge.dir"), slot);
 
-		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		/* whatever the umask: any uid of a web container passes through it */
+		if ((mkdir(dir, 0755) < 0 && errno != EEXIST) || chmod(dir, 0755) < 0)
 			return err_errno(err, CL_FAILED, "edge: making %s", dir);
 	}
 	return 0;
