@@ -16,6 +16,8 @@
 #include "sshd/conn/chan.h"
 #include "sshd/conn/conn.h"
 
+struct conn conn;
+
 static struct ipc_out link_out;
 static struct ipc_in link_in;
 

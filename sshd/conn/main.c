@@ -24,8 +24,6 @@
 
 #define MAIN_FLUSH_MS 1000
 
-struct conn conn;
-
 static const char *const main_syscalls[] = {
     "poll", "ppoll", "read", "write", "recvfrom", "recvmsg", "sendto", "sendmsg", "writev",
     "futex", "brk", "mmap", "munmap", "mremap", "madvise", "getrandom", "getpid", "close", "exit",
