@@ -12,7 +12,7 @@
 
 #define SNIFF 65536
 #define READ_TRIES 3
-static const char BOM[3] = { '\xef', '\xbb', '\xbf' };
+static const char BOM[3] = {'\xef', '\xbb', '\xbf'};
 
 static int load(struct file *f, struct text **text, struct cl_err *err);
 static char *slurp(int fd, struct stat *st, struct cl_err *err);
@@ -23,8 +23,7 @@ static int write_all(int fd, const char *p, size_t n);
 static int write_text(struct file *f, struct path_save *s, uint64_t *hash, struct cl_err *err);
 static int ask(struct file *f, enum file_state *state, struct cl_err *err);
 
-struct file *
-file_open(int root, const char *name, struct cl_err *err)
+struct file *file_open(int root, const char *name, struct cl_err *err)
 {
 	struct file *f = mem_alloc(sizeof *f);
 
@@ -39,8 +38,7 @@ file_open(int root, const char *name, struct cl_err *err)
 	return f;
 }
 
-void
-file_free(struct file *f)
+void file_free(struct file *f)
 {
 	if (f == NULL)
 		return;
@@ -49,10 +47,9 @@ file_free(struct file *f)
 	mem_free(f);
 }
 
-enum file_state
-file_check(struct file *f)
+enum file_state file_check(struct file *f)
 {
-	struct cl_err err = { 0 };
+	struct cl_err err = {0};
 	cl_autofree char *data = NULL;
 	cl_autoclose int fd = -1;
 	struct stat st;
@@ -71,8 +68,7 @@ file_check(struct file *f)
 	return FILE_SAME;
 }
 
-int
-file_save(struct file *f, bool force, enum file_state *state, struct cl_err *err)
+int file_save(struct file *f, bool force, enum file_state *state, struct cl_err *err)
 {
 	struct path_save s;
 	struct stat st;
@@ -80,7 +76,7 @@ file_save(struct file *f, bool force, enum file_state *state, struct cl_err *err
 
 	if (f->readonly)
 		return err_set(err, CL_FORBIDDEN, "save %s: %s", f->name,
-		    f->binary ? "it is a binary file" : "it is read-only");
+			       f->binary ? "it is a binary file" : "it is read-only");
 	if (!force && ask(f, state, err) != 0)
 		return -1;
 	if (path_save_begin(&s, f->root, f->name, err) != 0)
@@ -101,8 +97,7 @@ file_save(struct file *f, bool force, enum file_state *state, struct cl_err *err
 	return 0;
 }
 
-int
-file_reload(struct file *f, int64_t now_ms, bool *fresh, struct cl_err *err)
+int file_reload(struct file *f, int64_t now_ms, bool *fresh, struct cl_err *err)
 {
 	struct text *text = NULL;
 	const char *p;
@@ -133,8 +128,7 @@ file_reload(struct file *f, int64_t now_ms, bool *fresh, struct cl_err *err)
 }
 
 /* Open and read; fills all of f but the text, which is a new one. */
-static int
-load(struct file *f, struct text **text, struct cl_err *err)
+static int load(struct file *f, struct text **text, struct cl_err *err)
 {
 	cl_autoclose int fd = -1;
 	size_t skip, len;
@@ -145,7 +139,7 @@ load(struct file *f, struct text **text, struct cl_err *err)
 		return -1;
 	if ((uint64_t)st.st_size > FILE_SIZE_MAX)
 		return err_set(err, CL_TOO_LARGE, "%s: larger than %d GiB", f->name,
-		    (int)(FILE_SIZE_MAX >> 30));
+			       (int)(FILE_SIZE_MAX >> 30));
 	if (sniff(f, fd, err) != 0)
 		return -1;
 	/* What was opened decides, not a name: the descriptor itself is asked for the right. */
@@ -170,19 +164,20 @@ load(struct file *f, struct text **text, struct cl_err *err)
 }
 
 /* All bytes of a file that may be written at this moment: read again until two looks agree. */
-static char *
-slurp(int fd, struct stat *st, struct cl_err *err)
+static char *slurp(int fd, struct stat *st, struct cl_err *err)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		cl_autofree char *data = NULL;
-		struct file_id before = { 0 };
+		struct file_id before = {0};
 		size_t got = 0, size;
 		ssize_t n = 1;
 
 		if (fstat(fd, st) != 0)
 			break;
-		before = (struct file_id){ .dev = st->st_dev, .ino = st->st_ino, .size = st->st_size,
-			.mtime = st->st_mtim };
+		before = (struct file_id){.dev = st->st_dev,
+					  .ino = st->st_ino,
+					  .size = st->st_size,
+					  .mtime = st->st_mtim};
 		size = (size_t)st->st_size;
 		if (size > FILE_COPY_MAX)
 			break;
@@ -208,8 +203,7 @@ slurp(int fd, struct stat *st, struct cl_err *err)
 	return NULL;
 }
 
-static int
-sniff(struct file *f, int fd, struct cl_err *err)
+static int sniff(struct file *f, int fd, struct cl_err *err)
 {
 	cl_autofree char *data = mem_alloc(SNIFF);
 	const char *nl;
@@ -224,22 +218,22 @@ sniff(struct file *f, int fd, struct cl_err *err)
 	return 0;
 }
 
-static void
-set_id(struct file *f, const struct stat *st, uint64_t hash)
+static void set_id(struct file *f, const struct stat *st, uint64_t hash)
 {
-	f->id = (struct file_id){ .dev = st->st_dev, .ino = st->st_ino, .size = st->st_size,
-		.mtime = st->st_mtim, .hash = hash };
+	f->id = (struct file_id){.dev = st->st_dev,
+				 .ino = st->st_ino,
+				 .size = st->st_size,
+				 .mtime = st->st_mtim,
+				 .hash = hash};
 }
 
-static bool
-same_stat(const struct file_id *id, const struct stat *st)
+static bool same_stat(const struct file_id *id, const struct stat *st)
 {
 	return id->dev == st->st_dev && id->ino == st->st_ino && id->size == st->st_size &&
-	    id->mtime.tv_sec == st->st_mtim.tv_sec && id->mtime.tv_nsec == st->st_mtim.tv_nsec;
+	       id->mtime.tv_sec == st->st_mtim.tv_sec && id->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-static int
-write_all(int fd, const char *p, size_t n)
+static int write_all(int fd, const char *p, size_t n)
 {
 	while (n > 0) {
 		ssize_t w = write(fd, p, n);
@@ -257,8 +251,7 @@ write_all(int fd, const char *p, size_t n)
 }
 
 /* Stream the pieces to the temp file. */
-static int
-write_text(struct file *f, struct path_save *s, uint64_t *hash, struct cl_err *err)
+static int write_text(struct file *f, struct path_save *s, uint64_t *hash, struct cl_err *err)
 {
 	size_t len = text_len(f->text), total = len + (f->bom ? sizeof BOM : 0), n, have = 0;
 	/* Small files are written from one buffer, which also gives their checksum. */
@@ -279,8 +272,10 @@ write_text(struct file *f, struct path_save *s, uint64_t *hash, struct cl_err *e
 		have += n;
 	}
 	if (text_lost(f->text)) {
-		err_set(err, CL_CONFLICT, "save %s: it was changed under us, and parts of it that "
-		    "were never read are gone", f->name);
+		err_set(err, CL_CONFLICT,
+			"save %s: it was changed under us, and parts of it that "
+			"were never read are gone",
+			f->name);
 		return err_hint(err, "Reload it to see what is there now.");
 	}
 	if (all != NULL) {
@@ -291,8 +286,7 @@ write_text(struct file *f, struct path_save *s, uint64_t *hash, struct cl_err *e
 	return 0;
 }
 
-static int
-ask(struct file *f, enum file_state *state, struct cl_err *err)
+static int ask(struct file *f, enum file_state *state, struct cl_err *err)
 {
 	enum file_state found = file_check(f);
 
@@ -300,6 +294,7 @@ ask(struct file *f, enum file_state *state, struct cl_err *err)
 		*state = found;
 	if (found == FILE_SAME)
 		return 0;
-	return err_set(err, CL_CONFLICT, "save %s: %s", f->name, found == FILE_GONE
-	    ? "it is gone from the disk" : "it was changed on disk meanwhile");
+	return err_set(err, CL_CONFLICT, "save %s: %s", f->name,
+		       found == FILE_GONE ? "it is gone from the disk"
+					  : "it was changed on disk meanwhile");
 }

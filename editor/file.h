@@ -15,8 +15,8 @@
 #include "base/err.h"
 #include "editor/text.h"
 
-#define FILE_COPY_MAX ((size_t)8 << 20)       /* larger files stay on disk (source.h) */
-#define FILE_SIZE_MAX ((uint64_t)16 << 30)    /* larger files are refused */
+#define FILE_COPY_MAX ((size_t)8 << 20)    /* larger files stay on disk (source.h) */
+#define FILE_SIZE_MAX ((uint64_t)16 << 30) /* larger files are refused */
 
 struct file_id { /* what was on disk when it was read or written */
 	dev_t dev;
@@ -27,15 +27,15 @@ struct file_id { /* what was on disk when it was read or written */
 };
 
 struct file {
-	int root;           /* borrowed: path_root() of the tree it lives in */
-	char *name;         /* owned: beneath root */
-	struct text *text;  /* owned */
+	int root;          /* borrowed: path_root() of the tree it lives in */
+	char *name;        /* owned: beneath root */
+	struct text *text; /* owned */
 	struct file_id id;
 	uint64_t key;
-	bool bom;           /* a UTF-8 byte order mark precedes the text */
-	bool crlf;          /* its first line ends in CR LF */
-	bool binary;        /* holds NUL bytes: shown, never written */
-	bool readonly;      /* binary, or no right to write */
+	bool bom;      /* a UTF-8 byte order mark precedes the text */
+	bool crlf;     /* its first line ends in CR LF */
+	bool binary;   /* holds NUL bytes: shown, never written */
+	bool readonly; /* binary, or no right to write */
 };
 
 enum file_state { FILE_SAME, FILE_CHANGED, FILE_GONE };
@@ -43,7 +43,8 @@ enum file_state { FILE_SAME, FILE_CHANGED, FILE_GONE };
 /* Also removes temps that a killed save left beside it. */
 struct file *file_open(int root, const char *name, struct cl_err *err);
 void file_free(struct file *f);
-/* Look at the disk. FILE_SAME also when only time or inode changed but not the bytes (small files). */
+/* Look at the disk. FILE_SAME also when only time or inode changed but not the bytes (small files).
+ */
 enum file_state file_check(struct file *f);
 /* Blocking.  force: overwrite what others wrote meanwhile; otherwise CL_CONFLICT and *state (may be
  * NULL) says what was found. */

@@ -6,8 +6,7 @@
 #include "base/screen.h"
 #include "base/utf8.h"
 
-void
-glyph_read(struct glyph *g, const char *s, size_t n, size_t col, int tab)
+void glyph_read(struct glyph *g, const char *s, size_t n, size_t col, int tab)
 {
 	int width = 0;
 

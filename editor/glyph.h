@@ -8,16 +8,16 @@
 
 #include <stddef.h>
 
-#define GLYPH_MAX 64  /* bytes of one glyph; a longer cluster is cut */
+#define GLYPH_MAX 64   /* bytes of one glyph; a longer cluster is cut */
 #define GLYPH_TEXT 320 /* bytes of its shown form, with NUL */
 
 enum glyph_kind { GLYPH_CHAR, GLYPH_TAB, GLYPH_ESCAPE, GLYPH_NEWLINE };
 
 struct glyph {
 	enum glyph_kind kind;
-	size_t len;              /* bytes of the text it stands for, >= 1 */
-	int width;               /* cells; 0 for a newline */
-	char text[GLYPH_TEXT];   /* what to show, safe for the screen ("" for TAB and newline) */
+	size_t len;            /* bytes of the text it stands for, >= 1 */
+	int width;             /* cells; 0 for a newline */
+	char text[GLYPH_TEXT]; /* what to show, safe for the screen ("" for TAB and newline) */
 };
 
 /* The glyph at s[0..n), n >= 1, shown at column col with TAB stops every `tab` cells. */

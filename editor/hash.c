@@ -1,4 +1,5 @@
-/* Multiply-and-fold over 16 bytes a turn: several GB/s, which keeps the scan of a 1 GB file I/O bound. */
+/* Multiply-and-fold over 16 bytes a turn: several GB/s, which keeps the scan of a 1 GB file I/O
+ * bound. */
 #include "editor/hash.h"
 
 #include <string.h>
@@ -7,16 +8,14 @@
 #define HASH_M1 0x9e3779b97f4a7c15ULL
 #define HASH_M2 0xd6e8feb86659fd93ULL
 
-static uint64_t
-fold(uint64_t a, uint64_t b)
+static uint64_t fold(uint64_t a, uint64_t b)
 {
 	unsigned __int128 r = (unsigned __int128)a * b;
 
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
-uint64_t
-hash_key(void)
+uint64_t hash_key(void)
 {
 	uint64_t key = 0;
 
@@ -25,8 +24,7 @@ hash_key(void)
 	return key | 1;
 }
 
-uint64_t
-hash_bytes(uint64_t key, const void *data, size_t n)
+uint64_t hash_bytes(uint64_t key, const void *data, size_t n)
 {
 	const unsigned char *p = data;
 	uint64_t h = key ^ fold(n ^ HASH_M1, HASH_M2), a, b;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint64_t hash_key(void);                                      /* random */
+uint64_t hash_key(void);                                       /* random */
 uint64_t hash_bytes(uint64_t key, const void *data, size_t n); /* chain: key = the last result */
 
 #endif

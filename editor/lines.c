@@ -9,8 +9,7 @@ static int64_t count_piece(struct text *t, struct piece *p, size_t len, size_t *
 static int64_t count_bytes(const char *p, size_t n);
 static size_t nth_newline(struct text *t, const struct piece *p, size_t n);
 
-enum lines_result
-lines_at(struct text *t, size_t pos, size_t budget, size_t *line)
+enum lines_result lines_at(struct text *t, size_t pos, size_t budget, size_t *line)
 {
 	size_t at = 0, total = 0;
 
@@ -27,8 +26,7 @@ lines_at(struct text *t, size_t pos, size_t budget, size_t *line)
 	return LINES_OK;
 }
 
-enum lines_result
-lines_pos(struct text *t, size_t line, size_t budget, size_t *pos)
+enum lines_result lines_pos(struct text *t, size_t line, size_t budget, size_t *pos)
 {
 	size_t at = 0, block;
 
@@ -63,8 +61,7 @@ lines_pos(struct text *t, size_t line, size_t budget, size_t *pos)
 	return line == 0 ? LINES_OK : LINES_NONE;
 }
 
-enum lines_result
-lines_count(struct text *t, size_t budget, size_t *count)
+enum lines_result lines_count(struct text *t, size_t budget, size_t *count)
 {
 	enum lines_result r = lines_at(t, t->len, budget, count);
 
@@ -74,8 +71,7 @@ lines_count(struct text *t, size_t budget, size_t *count)
 }
 
 /* Newlines in the first len bytes of a piece; the count of a whole piece is remembered. */
-static int64_t
-count_piece(struct text *t, struct piece *p, size_t len, size_t *budget)
+static int64_t count_piece(struct text *t, struct piece *p, size_t len, size_t *budget)
 {
 	int64_t n;
 
@@ -90,8 +86,7 @@ count_piece(struct text *t, struct piece *p, size_t len, size_t *budget)
 	return n;
 }
 
-static int64_t
-count_bytes(const char *p, size_t n)
+static int64_t count_bytes(const char *p, size_t n)
 {
 	int64_t count = 0;
 	const char *end = p + n;
@@ -104,8 +99,7 @@ count_bytes(const char *p, size_t n)
 }
 
 /* Offset in the piece just past its n-th newline, which is there. */
-static size_t
-nth_newline(struct text *t, const struct piece *p, size_t n)
+static size_t nth_newline(struct text *t, const struct piece *p, size_t n)
 {
 	const char *at = p->data, *end = at + p->len;
 

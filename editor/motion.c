@@ -11,8 +11,7 @@ enum char_class { CLASS_BLANK, CLASS_WORD, CLASS_OTHER, CLASS_NEWLINE };
 
 static enum char_class class_at(struct text *t, size_t pos);
 
-size_t
-motion_next(struct text *t, size_t pos)
+size_t motion_next(struct text *t, size_t pos)
 {
 	char s[GLYPH_MAX];
 	size_t n = text_copy(t, pos, s, sizeof s);
@@ -24,8 +23,7 @@ motion_next(struct text *t, size_t pos)
 	return pos + g.len;
 }
 
-size_t
-motion_prev(struct text *t, size_t pos)
+size_t motion_prev(struct text *t, size_t pos)
 {
 	size_t start, at, next;
 
@@ -33,12 +31,13 @@ motion_prev(struct text *t, size_t pos)
 		return 0;
 	start = row_start(t, pos - 1);
 	at = start;
-	/* An ASCII letter or digit after another starts a cluster: no need to walk the whole row. */
+	/* An ASCII letter or digit after another starts a cluster: no need to walk the whole row.
+	 */
 	for (size_t back = 2 * GLYPH_MAX; pos - start > back && back < 8 * GLYPH_MAX; back++) {
 		char c[2];
 
-		if (text_copy(t, pos - back, c, 2) == 2 && c[0] >= ' ' && c[0] < 0x7f && c[1] >= ' ' &&
-		    c[1] < 0x7f) {
+		if (text_copy(t, pos - back, c, 2) == 2 && c[0] >= ' ' && c[0] < 0x7f &&
+		    c[1] >= ' ' && c[1] < 0x7f) {
 			at = pos - back + 1;
 			break;
 		}
@@ -48,8 +47,7 @@ motion_prev(struct text *t, size_t pos)
 	return at;
 }
 
-size_t
-motion_word_next(struct text *t, size_t pos)
+size_t motion_word_next(struct text *t, size_t pos)
 {
 	size_t far = text_len(t) - pos > WORD_FAR ? pos + WORD_FAR : text_len(t);
 	enum char_class c = pos < far ? class_at(t, pos) : CLASS_BLANK;
@@ -63,8 +61,7 @@ motion_word_next(struct text *t, size_t pos)
 	return pos;
 }
 
-size_t
-motion_word_prev(struct text *t, size_t pos)
+size_t motion_word_prev(struct text *t, size_t pos)
 {
 	size_t far = pos > WORD_FAR ? pos - WORD_FAR : 0, before;
 	enum char_class c;
@@ -84,8 +81,7 @@ motion_word_prev(struct text *t, size_t pos)
 	return pos;
 }
 
-void
-motion_word(struct text *t, size_t pos, size_t *start, size_t *end)
+void motion_word(struct text *t, size_t pos, size_t *start, size_t *end)
 {
 	*start = *end = pos;
 	while (*start > 0 && pos - *start < WORD_FAR) {
@@ -99,8 +95,7 @@ motion_word(struct text *t, size_t pos, size_t *start, size_t *end)
 		*end = motion_next(t, *end);
 }
 
-size_t
-motion_rows(struct text *t, size_t pos, int n, size_t column, int tab)
+size_t motion_rows(struct text *t, size_t pos, int n, size_t column, int tab)
 {
 	size_t row = row_start(t, pos);
 
@@ -117,8 +112,7 @@ motion_rows(struct text *t, size_t pos, int n, size_t column, int tab)
 	return row_at_column(t, row, column, tab);
 }
 
-size_t
-motion_indent(struct text *t, size_t row)
+size_t motion_indent(struct text *t, size_t row)
 {
 	size_t n = 0;
 	char c;
@@ -128,16 +122,14 @@ motion_indent(struct text *t, size_t row)
 	return n;
 }
 
-size_t
-motion_row_start(struct text *t, size_t pos)
+size_t motion_row_start(struct text *t, size_t pos)
 {
 	size_t row = row_start(t, pos), text = row + motion_indent(t, row);
 
 	return pos == text ? row : text;
 }
 
-static enum char_class
-class_at(struct text *t, size_t pos)
+static enum char_class class_at(struct text *t, size_t pos)
 {
 	unsigned char c;
 

@@ -10,8 +10,7 @@ static size_t newline_back(struct text *t, size_t from, size_t least);
 static size_t newline_on(struct text *t, size_t from, size_t most);
 static size_t align(struct text *t, size_t cut);
 
-size_t
-row_start(struct text *t, size_t pos)
+size_t row_start(struct text *t, size_t pos)
 {
 	size_t least, nl;
 
@@ -19,8 +18,8 @@ row_start(struct text *t, size_t pos)
 		pos = text_len(t);
 	least = pos > 3 * ROW_MAX ? pos - 3 * ROW_MAX : 0;
 	nl = newline_back(t, pos, least);
-	/* The last cut at or before pos with no newline in the ROW_MAX bytes before it; two turns at
-	 * most, as a cut that lies inside a sequence at pos moves past pos. */
+	/* The last cut at or before pos with no newline in the ROW_MAX bytes before it; two turns
+	 * at most, as a cut that lies inside a sequence at pos moves past pos. */
 	for (size_t cut = pos - pos % ROW_MAX; cut >= ROW_MAX && cut - ROW_MAX >= nl;
 	     cut -= ROW_MAX) {
 		size_t at = align(t, cut);
@@ -31,8 +30,7 @@ row_start(struct text *t, size_t pos)
 	return nl;
 }
 
-size_t
-row_end(struct text *t, size_t pos)
+size_t row_end(struct text *t, size_t pos)
 {
 	size_t start = row_start(t, pos), next = row_next(t, start);
 	char tail[2];
@@ -47,8 +45,7 @@ row_end(struct text *t, size_t pos)
 	return next;
 }
 
-size_t
-row_next(struct text *t, size_t pos)
+size_t row_next(struct text *t, size_t pos)
 {
 	size_t start = row_start(t, pos), cut, next;
 
@@ -62,30 +59,26 @@ row_next(struct text *t, size_t pos)
 	return align(t, cut);
 }
 
-size_t
-row_prev(struct text *t, size_t pos)
+size_t row_prev(struct text *t, size_t pos)
 {
 	size_t start = row_start(t, pos);
 
 	return start == 0 ? 0 : row_start(t, start - 1);
 }
 
-bool
-row_is_line(struct text *t, size_t start)
+bool row_is_line(struct text *t, size_t start)
 {
 	char c;
 
 	return start == 0 || (text_copy(t, start - 1, &c, 1) == 1 && c == '\n');
 }
 
-bool
-row_is_last(struct text *t, size_t pos)
+bool row_is_last(struct text *t, size_t pos)
 {
 	return row_start(t, pos) == row_start(t, text_len(t));
 }
 
-size_t
-row_column(struct text *t, size_t pos, int tab)
+size_t row_column(struct text *t, size_t pos, int tab)
 {
 	size_t start = row_start(t, pos), col = 0, n, at = 0;
 	cl_autofree char *row = text_take(t, start, pos - start + GLYPH_MAX, &n);
@@ -101,8 +94,7 @@ row_column(struct text *t, size_t pos, int tab)
 	return col;
 }
 
-size_t
-row_at_column(struct text *t, size_t start, size_t column, int tab)
+size_t row_at_column(struct text *t, size_t start, size_t column, int tab)
 {
 	size_t end = row_end(t, start), col = 0, n, at = 0;
 	cl_autofree char *row = text_take(t, start, end - start, &n);
@@ -119,8 +111,7 @@ row_at_column(struct text *t, size_t start, size_t column, int tab)
 }
 
 /* Position just past the last newline in [least, from), or least. */
-static size_t
-newline_back(struct text *t, size_t from, size_t least)
+static size_t newline_back(struct text *t, size_t from, size_t least)
 {
 	const char *p, *nl;
 	size_t n;
@@ -138,8 +129,7 @@ newline_back(struct text *t, size_t from, size_t least)
 }
 
 /* Position just past the first newline in [from, most), or the least of most and the text's end. */
-static size_t
-newline_on(struct text *t, size_t from, size_t most)
+static size_t newline_on(struct text *t, size_t from, size_t most)
 {
 	const char *p, *nl;
 	size_t n;
@@ -155,8 +145,7 @@ newline_on(struct text *t, size_t from, size_t most)
 }
 
 /* A cut never falls inside a UTF-8 sequence: move it past continuation bytes. */
-static size_t
-align(struct text *t, size_t cut)
+static size_t align(struct text *t, size_t cut)
 {
 	char c[3];
 	size_t n = text_copy(t, cut, c, sizeof c), i = 0;

@@ -17,10 +17,10 @@
 #endif
 #define ROW_BYTES_MAX (2 * ROW_MAX + 4) /* no row is longer than this */
 
-size_t row_start(struct text *t, size_t pos);  /* of the row that holds pos */
-size_t row_end(struct text *t, size_t pos);    /* before its newline (CR LF counts as one) */
-size_t row_next(struct text *t, size_t pos);   /* start of the next row; text_len() at the end */
-size_t row_prev(struct text *t, size_t pos);   /* start of the row before; 0 at the first */
+size_t row_start(struct text *t, size_t pos);   /* of the row that holds pos */
+size_t row_end(struct text *t, size_t pos);     /* before its newline (CR LF counts as one) */
+size_t row_next(struct text *t, size_t pos);    /* start of the next row; text_len() at the end */
+size_t row_prev(struct text *t, size_t pos);    /* start of the row before; 0 at the first */
 bool row_is_line(struct text *t, size_t start); /* the row starts a line (is not a cut) */
 /* Is pos in the last row? */
 bool row_is_last(struct text *t, size_t pos);

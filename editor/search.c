@@ -10,10 +10,10 @@
 
 #define WINDOW_MAX ((size_t)256 << 10)
 #define WINDOW_FIRST ((size_t)4096)
-#define WINDOW_BACK ((size_t)16384)  /* searched at once when going backward */
-#define CONTEXT ((size_t)256)        /* bytes before a match that look-behind may see */
+#define WINDOW_BACK ((size_t)16384) /* searched at once when going backward */
+#define CONTEXT ((size_t)256)       /* bytes before a match that look-behind may see */
 #define MATCH_LIMIT 2000000
-#define HEAP_LIMIT 16384             /* KiB */
+#define HEAP_LIMIT 16384 /* KiB */
 
 struct search {
 	pcre2_code *code;
@@ -21,7 +21,7 @@ struct search {
 	pcre2_match_context *context;
 	bool regex;
 	size_t window;
-	char *subject;   /* the window's bytes */
+	char *subject; /* the window's bytes */
 	size_t cap;
 };
 
@@ -31,16 +31,15 @@ struct window {
 };
 
 static enum search_result forward(struct search *s, struct text *t, struct search_scan *scan,
-    size_t limit, size_t *budget, struct cl_err *err);
+				  size_t limit, size_t *budget, struct cl_err *err);
 static enum search_result backward(struct search *s, struct text *t, struct search_scan *scan,
-    size_t *budget, struct cl_err *err);
+				   size_t *budget, struct cl_err *err);
 static void window_load(struct search *s, struct text *t, struct window *w, size_t pos, size_t n);
 static int window_match(struct search *s, struct text *t, const struct window *w, size_t pos);
 static bool has_capital(const char *p, size_t n);
 static enum search_result failed(int code, struct cl_err *err);
 
-struct search *
-search_new(const char *pattern, size_t n, unsigned flags, struct cl_err *err)
+struct search *search_new(const char *pattern, size_t n, unsigned flags, struct cl_err *err)
 {
 	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE;
 	PCRE2_SIZE at = 0;
@@ -51,7 +50,7 @@ search_new(const char *pattern, size_t n, unsigned flags, struct cl_err *err)
 
 	if (n == 0 || n > SEARCH_PATTERN_MAX) {
 		err_set(err, CL_USAGE, "search: the pattern must have 1 to %d bytes",
-		    SEARCH_PATTERN_MAX);
+			SEARCH_PATTERN_MAX);
 		return NULL;
 	}
 	if (!utf8_valid(pattern, n)) {
@@ -66,7 +65,8 @@ search_new(const char *pattern, size_t n, unsigned flags, struct cl_err *err)
 	code = pcre2_compile((PCRE2_SPTR)pattern, n, options, &bad, &at, NULL);
 	if (code == NULL) {
 		pcre2_get_error_message(bad, why, sizeof why);
-		err_set(err, CL_USAGE, "search: %s at character %zu", (const char *)why, (size_t)at);
+		err_set(err, CL_USAGE, "search: %s at character %zu", (const char *)why,
+			(size_t)at);
 		return NULL;
 	}
 	s = mem_alloc(sizeof *s);
@@ -80,8 +80,7 @@ search_new(const char *pattern, size_t n, unsigned flags, struct cl_err *err)
 	return s;
 }
 
-void
-search_free(struct search *s)
+void search_free(struct search *s)
 {
 	if (s == NULL)
 		return;
@@ -92,15 +91,13 @@ search_free(struct search *s)
 	mem_free(s);
 }
 
-void
-search_window(struct search *s, size_t window)
+void search_window(struct search *s, size_t window)
 {
 	s->window = window;
 }
 
-enum search_result
-search_step(struct search *s, struct text *t, struct search_scan *scan, size_t budget,
-    struct cl_err *err)
+enum search_result search_step(struct search *s, struct text *t, struct search_scan *scan,
+			       size_t budget, struct cl_err *err)
 {
 	size_t limit = scan->limit < text_len(t) ? scan->limit : text_len(t);
 
@@ -108,9 +105,8 @@ search_step(struct search *s, struct text *t, struct search_scan *scan, size_t b
 			  : forward(s, t, scan, limit, &budget, err);
 }
 
-int
-search_expand(struct search *s, struct text *t, const struct search_scan *scan, const char *with,
-    size_t n, struct buf *out, struct cl_err *err)
+int search_expand(struct search *s, struct text *t, const struct search_scan *scan,
+		  const char *with, size_t n, struct buf *out, struct cl_err *err)
 {
 	PCRE2_SIZE len = SEARCH_MATCH_MAX;
 	cl_autofree char *text = NULL;
@@ -119,14 +115,15 @@ search_expand(struct search *s, struct text *t, const struct search_scan *scan, 
 	int rc;
 
 	if (!s->regex)
-		return buf_add(out, with, n) == 0 ? 0
-		    : err_set(err, CL_TOO_LARGE, "replace: the replacement is too long");
+		return buf_add(out, with, n) == 0
+			   ? 0
+			   : err_set(err, CL_TOO_LARGE, "replace: the replacement is too long");
 	text = mem_alloc(len);
 	window_load(s, t, &w, scan->start, scan->end - scan->start + CONTEXT);
 	rc = pcre2_substitute(s->code, (PCRE2_SPTR)w.data, w.end - w.start, scan->start - w.start,
-	    PCRE2_SUBSTITUTE_REPLACEMENT_ONLY | PCRE2_SUBSTITUTE_EXTENDED |
-	    (w.start > 0 ? PCRE2_NOTBOL : 0), s->match, s->context, (PCRE2_SPTR)with, n,
-	    (PCRE2_UCHAR *)text, &len);
+			      PCRE2_SUBSTITUTE_REPLACEMENT_ONLY | PCRE2_SUBSTITUTE_EXTENDED |
+				  (w.start > 0 ? PCRE2_NOTBOL : 0),
+			      s->match, s->context, (PCRE2_SPTR)with, n, (PCRE2_UCHAR *)text, &len);
 	if (rc < 0) {
 		pcre2_get_error_message(rc, why, sizeof why);
 		return err_set(err, CL_USAGE, "replace: %s", (const char *)why);
@@ -137,9 +134,8 @@ search_expand(struct search *s, struct text *t, const struct search_scan *scan, 
 }
 
 /* The first match that starts in [scan->pos, limit). */
-static enum search_result
-forward(struct search *s, struct text *t, struct search_scan *scan, size_t limit, size_t *budget,
-    struct cl_err *err)
+static enum search_result forward(struct search *s, struct text *t, struct search_scan *scan,
+				  size_t limit, size_t *budget, struct cl_err *err)
 {
 	size_t first = WINDOW_FIRST < s->window ? WINDOW_FIRST : s->window;
 	const PCRE2_SIZE *ov = pcre2_get_ovector_pointer(s->match);
@@ -183,15 +179,14 @@ forward(struct search *s, struct text *t, struct search_scan *scan, size_t limit
 }
 
 /* The last match that starts in [scan->limit, scan->pos). */
-static enum search_result
-backward(struct search *s, struct text *t, struct search_scan *scan, size_t *budget,
-    struct cl_err *err)
+static enum search_result backward(struct search *s, struct text *t, struct search_scan *scan,
+				   size_t *budget, struct cl_err *err)
 {
 	if (scan->pos > text_len(t))
 		scan->pos = text_len(t);
 	while (scan->pos > scan->limit) {
 		size_t low = scan->pos > WINDOW_BACK ? scan->pos - WINDOW_BACK : 0, all = SIZE_MAX;
-		struct search_scan in = { .pos = low > scan->limit ? low : scan->limit };
+		struct search_scan in = {.pos = low > scan->limit ? low : scan->limit};
 		enum search_result r;
 		bool found = false;
 
@@ -215,8 +210,7 @@ backward(struct search *s, struct text *t, struct search_scan *scan, size_t *bud
 }
 
 /* Copy [pos - CONTEXT, pos + n) as far as it exists, cut where no UTF-8 sequence is split. */
-static void
-window_load(struct search *s, struct text *t, struct window *w, size_t pos, size_t n)
+static void window_load(struct search *s, struct text *t, struct window *w, size_t pos, size_t n)
 {
 	size_t back = pos < CONTEXT ? pos : CONTEXT, skip = 0, len;
 
@@ -239,8 +233,7 @@ window_load(struct search *s, struct text *t, struct window *w, size_t pos, size
 	w->end = w->start + (len - skip);
 }
 
-static int
-window_match(struct search *s, struct text *t, const struct window *w, size_t pos)
+static int window_match(struct search *s, struct text *t, const struct window *w, size_t pos)
 {
 	uint32_t options = PCRE2_NOTEMPTY;
 	size_t at = pos - w->start, len = w->end - w->start;
@@ -254,8 +247,7 @@ window_match(struct search *s, struct text *t, const struct window *w, size_t po
 	return pcre2_match(s->code, (PCRE2_SPTR)w->data, len, at, options, s->match, s->context);
 }
 
-static bool
-has_capital(const char *p, size_t n)
+static bool has_capital(const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (p[i] == '\\' && i + 1 < n)
@@ -266,8 +258,7 @@ has_capital(const char *p, size_t n)
 	return false;
 }
 
-static enum search_result
-failed(int code, struct cl_err *err)
+static enum search_result failed(int code, struct cl_err *err)
 {
 	PCRE2_UCHAR why[128];
 

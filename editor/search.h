@@ -32,12 +32,12 @@ struct search_scan {
 	size_t limit; /* forward: no match starts at or past it; backward: none starts before it */
 	bool back;    /* the last match that starts before pos, instead of the first at or after */
 	size_t start, end; /* the match found */
-	size_t size;  /* of the window that the next call takes; 0 at first */
+	size_t size;       /* of the window that the next call takes; 0 at first */
 };
 enum search_result search_step(struct search *s, struct text *t, struct search_scan *scan,
-    size_t budget, struct cl_err *err);
+			       size_t budget, struct cl_err *err);
 /* What a replacement for the match just found becomes ($1 and so on with SEARCH_REGEX). */
 int search_expand(struct search *s, struct text *t, const struct search_scan *scan,
-    const char *with, size_t n, struct buf *out, struct cl_err *err);
+		  const char *with, size_t n, struct buf *out, struct cl_err *err);
 
 #endif

@@ -13,16 +13,16 @@
 #define COUNT_UNKNOWN UINT32_MAX
 
 struct slot {
-	size_t block;    /* which block is here, SIZE_MAX = none */
-	uint64_t used;   /* tick of the last use */
+	size_t block;  /* which block is here, SIZE_MAX = none */
+	uint64_t used; /* tick of the last use */
 	char *data;
 };
 
 struct source {
-	char *mem;       /* heap copy, or NULL */
-	int fd;          /* -1 for a heap copy */
+	char *mem; /* heap copy, or NULL */
+	int fd;    /* -1 for a heap copy */
 	size_t skip, len;
-	size_t block;    /* bytes of a block */
+	size_t block; /* bytes of a block */
 	size_t nblocks;
 	uint32_t *counts; /* newlines of each block, COUNT_UNKNOWN until read */
 	uint64_t *sums;   /* checksum of each block at its first reading, 0 = not read */
@@ -42,8 +42,7 @@ static bool read_block(struct source *s, size_t b, char *out);
 static uint32_t count_newlines(const char *p, size_t n);
 static int64_t count_block(struct source *s, size_t b, size_t *budget);
 
-struct source *
-source_new_mem(char *data, size_t len)
+struct source *source_new_mem(char *data, size_t len)
 {
 	struct source *s = new_source(len, SOURCE_BLOCK);
 
@@ -51,8 +50,7 @@ source_new_mem(char *data, size_t len)
 	return s;
 }
 
-struct source *
-source_new_fd(int fd, size_t skip, size_t len, size_t block, size_t cache)
+struct source *source_new_fd(int fd, size_t skip, size_t len, size_t block, size_t cache)
 {
 	struct source *s = new_source(len, block > 0 ? block : SOURCE_BLOCK);
 	struct stat st;
@@ -72,8 +70,7 @@ source_new_fd(int fd, size_t skip, size_t len, size_t block, size_t cache)
 	return s;
 }
 
-void
-source_free(struct source *s)
+void source_free(struct source *s)
 {
 	if (s == NULL)
 		return;
@@ -88,37 +85,32 @@ source_free(struct source *s)
 	mem_free(s);
 }
 
-size_t
-source_len(const struct source *s)
+size_t source_len(const struct source *s)
 {
 	return s->len;
 }
 
-bool
-source_on_disk(const struct source *s)
+bool source_on_disk(const struct source *s)
 {
 	return s->fd != -1;
 }
 
-bool
-source_lost(const struct source *s)
+bool source_lost(const struct source *s)
 {
 	return s->lost;
 }
 
-bool
-source_changed(const struct source *s)
+bool source_changed(const struct source *s)
 {
 	struct stat st;
 
 	if (s->fd == -1)
 		return false;
 	return fstat(s->fd, &st) != 0 || st.st_size != s->size ||
-	    st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec;
+	       st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec;
 }
 
-size_t
-source_get(struct source *s, size_t off, const char **data)
+size_t source_get(struct source *s, size_t off, const char **data)
 {
 	size_t b;
 
@@ -133,8 +125,7 @@ source_get(struct source *s, size_t off, const char **data)
 	return block_len(s, b) - off % s->block;
 }
 
-size_t
-source_get_back(struct source *s, size_t off, const char **data)
+size_t source_get_back(struct source *s, size_t off, const char **data)
 {
 	size_t b;
 
@@ -149,8 +140,7 @@ source_get_back(struct source *s, size_t off, const char **data)
 	return off - b * s->block;
 }
 
-int64_t
-source_newlines(struct source *s, size_t off, size_t len, size_t *budget)
+int64_t source_newlines(struct source *s, size_t off, size_t len, size_t *budget)
 {
 	int64_t total = 0, n;
 	const char *p;
@@ -178,8 +168,7 @@ source_newlines(struct source *s, size_t off, size_t len, size_t *budget)
 	return total;
 }
 
-size_t
-source_newline(struct source *s, size_t off, size_t len, size_t n)
+size_t source_newline(struct source *s, size_t off, size_t len, size_t n)
 {
 	size_t end = off + len, unlimited = SIZE_MAX;
 	const char *p, *nl;
@@ -210,8 +199,7 @@ source_newline(struct source *s, size_t off, size_t len, size_t n)
 	return end;
 }
 
-static struct source *
-new_source(size_t len, size_t block)
+static struct source *new_source(size_t len, size_t block)
 {
 	struct source *s = mem_alloc(sizeof *s);
 
@@ -225,8 +213,7 @@ new_source(size_t len, size_t block)
 	return s;
 }
 
-static size_t
-block_len(const struct source *s, size_t b)
+static size_t block_len(const struct source *s, size_t b)
 {
 	size_t start = b * s->block;
 
@@ -234,8 +221,7 @@ block_len(const struct source *s, size_t b)
 }
 
 /* The block's bytes in the cache; the slot that was used longest ago makes room. */
-static const char *
-load(struct source *s, size_t b)
+static const char *load(struct source *s, size_t b)
 {
 	struct slot *old = &s->slots[0];
 
@@ -264,15 +250,14 @@ load(struct source *s, size_t b)
 }
 
 /* Read a block and compare it with what it was; learns its checksum and newlines at first. */
-static bool
-read_block(struct source *s, size_t b, char *out)
+static bool read_block(struct source *s, size_t b, char *out)
 {
 	size_t want = block_len(s, b), got = 0;
 	uint64_t sum;
 
 	while (got < want) {
-		ssize_t n = pread(s->fd, out + got, want - got,
-		    (off_t)(s->skip + b * s->block + got));
+		ssize_t n =
+		    pread(s->fd, out + got, want - got, (off_t)(s->skip + b * s->block + got));
 
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -291,8 +276,7 @@ read_block(struct source *s, size_t b, char *out)
 	return true;
 }
 
-static uint32_t
-count_newlines(const char *p, size_t n)
+static uint32_t count_newlines(const char *p, size_t n)
 {
 	uint32_t c = 0;
 
@@ -301,8 +285,7 @@ count_newlines(const char *p, size_t n)
 	return c;
 }
 
-static int64_t
-count_block(struct source *s, size_t b, size_t *budget)
+static int64_t count_block(struct source *s, size_t b, size_t *budget)
 {
 	size_t len = block_len(s, b);
 	const char *p;

@@ -33,14 +33,14 @@ struct record {
 };
 
 struct swap {
-	int dir;            /* borrowed */
-	struct file *file;  /* borrowed */
-	struct text *text;  /* listened to */
-	int fd;             /* -1 before the first edit */
-	char name[64];      /* of the journal */
+	int dir;           /* borrowed */
+	struct file *file; /* borrowed */
+	struct text *text; /* listened to */
+	int fd;            /* -1 before the first edit */
+	char name[64];     /* of the journal */
 	struct buf pending;
 	struct buf inserted; /* text of the open record, typed on and on */
-	struct record open; /* kind 0: none */
+	struct record open;  /* kind 0: none */
 	uint64_t sum;
 	size_t written;
 	bool full;
@@ -55,16 +55,15 @@ static void slot_name(char *out, size_t size, int root, const char *name, int sl
 static int open_slot(int dir, const char *slot, bool *alive);
 static char *read_journal(int fd, size_t *len);
 static bool header_read(const char *data, size_t len, struct header *h, const char **name,
-    size_t *at, uint64_t *sum);
+			size_t *at, uint64_t *sum);
 static bool header_is(const struct header *h, const char *name, const struct file *f);
 static bool record_read(const char *data, size_t len, size_t *at, uint64_t *sum, struct record *r,
-    const char **ins);
+			const char **ins);
 static char *find_dead(int dir, const struct file *f, size_t *len, char *slot, size_t size,
-    bool *alive);
+		       bool *alive);
 static int replay(struct file *f, const char *data, size_t len, int64_t now_ms, struct cl_err *err);
 
-enum swap_found
-swap_find(int dir, const struct file *f)
+enum swap_found swap_find(int dir, const struct file *f)
 {
 	bool alive = false;
 	char slot[64];
@@ -76,8 +75,7 @@ swap_find(int dir, const struct file *f)
 	return alive ? SWAP_ALIVE : SWAP_NONE;
 }
 
-int
-swap_recover(int dir, struct file *f, int64_t now_ms, struct cl_err *err)
+int swap_recover(int dir, struct file *f, int64_t now_ms, struct cl_err *err)
 {
 	bool alive = false;
 	char slot[64];
@@ -85,12 +83,12 @@ swap_recover(int dir, struct file *f, int64_t now_ms, struct cl_err *err)
 	cl_autofree char *data = find_dead(dir, f, &len, slot, sizeof slot, &alive);
 
 	if (data == NULL)
-		return err_set(err, CL_NOT_FOUND, "recover %s: there is nothing to recover", f->name);
+		return err_set(err, CL_NOT_FOUND, "recover %s: there is nothing to recover",
+			       f->name);
 	return replay(f, data, len, now_ms, err);
 }
 
-void
-swap_discard(int dir, const struct file *f)
+void swap_discard(int dir, const struct file *f)
 {
 	bool alive = false;
 	char slot[64];
@@ -105,8 +103,7 @@ swap_discard(int dir, const struct file *f)
 	}
 }
 
-struct swap *
-swap_new(int dir, struct file *f)
+struct swap *swap_new(int dir, struct file *f)
 {
 	struct swap *s = mem_alloc(sizeof *s);
 
@@ -119,16 +116,14 @@ swap_new(int dir, struct file *f)
 	return s;
 }
 
-void
-swap_renew(struct swap *s)
+void swap_renew(struct swap *s)
 {
 	s->text = s->file->text;
 	text_listen(s->text, on_change_cb, s);
 	swap_saved(s);
 }
 
-void
-swap_saved(struct swap *s)
+void swap_saved(struct swap *s)
 {
 	if (s->fd != -1) {
 		unlinkat(s->dir, s->name, 0);
@@ -142,8 +137,7 @@ swap_saved(struct swap *s)
 	buf_clear(&s->inserted);
 }
 
-void
-swap_free(struct swap *s, bool keep)
+void swap_free(struct swap *s, bool keep)
 {
 	if (s == NULL)
 		return;
@@ -158,34 +152,30 @@ swap_free(struct swap *s, bool keep)
 	mem_free(s);
 }
 
-bool
-swap_pending(const struct swap *s)
+bool swap_pending(const struct swap *s)
 {
 	return s->pending.len > 0 || s->open.kind != 0;
 }
 
-int
-swap_fd(const struct swap *s)
+int swap_fd(const struct swap *s)
 {
 	return s->fd;
 }
 
-bool
-swap_full(const struct swap *s)
+bool swap_full(const struct swap *s)
 {
 	return s->full;
 }
 
-int
-swap_write(struct swap *s, struct cl_err *err)
+int swap_write(struct swap *s, struct cl_err *err)
 {
 	size_t at = 0;
 
 	close_record(s);
 	while (at < s->pending.len) {
 		ssize_t n = s->fd == -1 ? -1
-		    : pwrite(s->fd, s->pending.data + at, s->pending.len - at,
-			(off_t)(s->written + at));
+					: pwrite(s->fd, s->pending.data + at, s->pending.len - at,
+						 (off_t)(s->written + at));
 
 		if (n == -1 && errno == EINTR && s->fd != -1)
 			continue;
@@ -200,8 +190,7 @@ swap_write(struct swap *s, struct cl_err *err)
 	return 0;
 }
 
-void
-swap_list(int dir, int root, swap_list_cb *cb, void *arg)
+void swap_list(int dir, int root, swap_list_cb *cb, void *arg)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy == -1 ? NULL : fdopendir(copy);
@@ -241,8 +230,7 @@ swap_list(int dir, int root, swap_list_cb *cb, void *arg)
 }
 
 /* Typing on joins the open record, so that a key costs a few bytes. */
-static void
-on_change_cb(void *arg, size_t pos, size_t del, size_t ins)
+static void on_change_cb(void *arg, size_t pos, size_t del, size_t ins)
 {
 	struct swap *s = arg;
 	void *space;
@@ -262,7 +250,7 @@ on_change_cb(void *arg, size_t pos, size_t del, size_t ins)
 	if (s->open.kind == 0 || del > 0 || pos != s->open.pos + s->open.ins ||
 	    s->inserted.len + ins > PENDING_MAX) {
 		close_record(s);
-		s->open = (struct record){ RECORD_EDIT, pos, del, 0 };
+		s->open = (struct record){RECORD_EDIT, pos, del, 0};
 	}
 	if (ins > PENDING_MAX) { /* a large paste or undo goes by itself */
 		size_t len;
@@ -280,8 +268,7 @@ on_change_cb(void *arg, size_t pos, size_t del, size_t ins)
 	}
 }
 
-static void
-close_record(struct swap *s)
+static void close_record(struct swap *s)
 {
 	if (s->open.kind != 0)
 		add_record(s, &s->open, s->inserted.data);
@@ -289,8 +276,7 @@ close_record(struct swap *s)
 	buf_drop(&s->inserted, s->inserted.len);
 }
 
-static void
-add_record(struct swap *s, const struct record *r, const void *data)
+static void add_record(struct swap *s, const struct record *r, const void *data)
 {
 	struct record copy = *r;
 
@@ -316,25 +302,28 @@ add_record(struct swap *s, const struct record *r, const void *data)
 	buf_add(&s->pending, &s->sum, sizeof s->sum);
 }
 
-static void
-snapshot(struct swap *s)
+static void snapshot(struct swap *s)
 {
 	size_t len;
 	cl_autofree char *all = text_take(s->text, 0, text_len(s->text), &len);
-	struct record r = { RECORD_SNAPSHOT, 0, 0, len };
+	struct record r = {RECORD_SNAPSHOT, 0, 0, len};
 
 	add_record(s, &r, all);
 }
 
 /* Take the first free slot, lock it, and put the header into the pending bytes. */
-static int
-start(struct swap *s, struct cl_err *err)
+static int start(struct swap *s, struct cl_err *err)
 {
 	const struct file_id *id = &s->file->id;
-	struct header h = { .magic = MAGIC, .dev = id->dev, .ino = id->ino,
-		.size = (uint64_t)id->size, .mtime_s = (uint64_t)id->mtime.tv_sec,
-		.mtime_ns = (uint64_t)id->mtime.tv_nsec, .hash = id->hash, .key = s->file->key,
-		.name_len = strlen(s->file->name) };
+	struct header h = {.magic = MAGIC,
+			   .dev = id->dev,
+			   .ino = id->ino,
+			   .size = (uint64_t)id->size,
+			   .mtime_s = (uint64_t)id->mtime.tv_sec,
+			   .mtime_ns = (uint64_t)id->mtime.tv_nsec,
+			   .hash = id->hash,
+			   .key = s->file->key,
+			   .name_len = strlen(s->file->name)};
 	struct stat root;
 
 	if (fstat(s->file->root, &root) != 0)
@@ -342,7 +331,7 @@ start(struct swap *s, struct cl_err *err)
 	for (int i = 0; i < SWAP_SLOTS && s->fd == -1; i++) {
 		slot_name(s->name, sizeof s->name, s->file->root, s->file->name, i);
 		s->fd = openat(s->dir, s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+			       0600);
 	}
 	if (s->fd == -1)
 		return err_errno(err, CL_FAILED, "swap journal of %s", s->file->name);
@@ -357,10 +346,9 @@ start(struct swap *s, struct cl_err *err)
 	return 0;
 }
 
-static void
-slot_name(char *out, size_t size, int root, const char *name, int slot)
+static void slot_name(char *out, size_t size, int root, const char *name, int slot)
 {
-	struct stat st = { 0 };
+	struct stat st = {0};
 	uint64_t h = NAME_KEY, where[2];
 
 	fstat(root, &st);
@@ -372,8 +360,7 @@ slot_name(char *out, size_t size, int root, const char *name, int slot)
 }
 
 /* *alive: somebody holds its lock (the descriptor is then of no use). */
-static int
-open_slot(int dir, const char *slot, bool *alive)
+static int open_slot(int dir, const char *slot, bool *alive)
 {
 	int fd = openat(dir, slot, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -389,8 +376,7 @@ open_slot(int dir, const char *slot, bool *alive)
 	return fd;
 }
 
-static char *
-read_journal(int fd, size_t *len)
+static char *read_journal(int fd, size_t *len)
 {
 	struct stat st;
 	char *data;
@@ -410,9 +396,8 @@ read_journal(int fd, size_t *len)
 	return data;
 }
 
-static bool
-header_read(const char *data, size_t len, struct header *h, const char **name, size_t *at,
-    uint64_t *sum)
+static bool header_read(const char *data, size_t len, struct header *h, const char **name,
+			size_t *at, uint64_t *sum)
 {
 	uint64_t found;
 
@@ -429,18 +414,16 @@ header_read(const char *data, size_t len, struct header *h, const char **name, s
 	return found == *sum;
 }
 
-static bool
-header_is(const struct header *h, const char *name, const struct file *f)
+static bool header_is(const struct header *h, const char *name, const struct file *f)
 {
 	struct stat st;
 
 	return fstat(f->root, &st) == 0 && h->root_dev == st.st_dev && h->root_ino == st.st_ino &&
-	    h->name_len == strlen(f->name) && memcmp(name, f->name, h->name_len) == 0;
+	       h->name_len == strlen(f->name) && memcmp(name, f->name, h->name_len) == 0;
 }
 
-static bool
-record_read(const char *data, size_t len, size_t *at, uint64_t *sum, struct record *r,
-    const char **ins)
+static bool record_read(const char *data, size_t len, size_t *at, uint64_t *sum, struct record *r,
+			const char **ins)
 {
 	uint64_t found, next;
 
@@ -463,10 +446,10 @@ record_read(const char *data, size_t len, size_t *at, uint64_t *sum, struct reco
 
 /* The newest journal of this file that nobody holds and that has at least one whole record; empty
  * ones are removed on the way.  *alive: another session has one. */
-static char *
-find_dead(int dir, const struct file *f, size_t *len, char *slot, size_t size, bool *alive)
+static char *find_dead(int dir, const struct file *f, size_t *len, char *slot, size_t size,
+		       bool *alive)
 {
-	struct timespec newest = { 0 };
+	struct timespec newest = {0};
 	char *best = NULL, name[64];
 
 	for (int i = 0; i < SWAP_SLOTS; i++) {
@@ -491,8 +474,9 @@ find_dead(int dir, const struct file *f, size_t *len, char *slot, size_t size, b
 			unlinkat(dir, name, 0);
 			continue;
 		}
-		if (best != NULL && (st.st_mtim.tv_sec < newest.tv_sec ||
-		    (st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec)))
+		if (best != NULL &&
+		    (st.st_mtim.tv_sec < newest.tv_sec ||
+		     (st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec)))
 			continue;
 		mem_free(best);
 		best = data;
@@ -504,8 +488,7 @@ find_dead(int dir, const struct file *f, size_t *len, char *slot, size_t size, b
 	return best;
 }
 
-static int
-replay(struct file *f, const char *data, size_t len, int64_t now_ms, struct cl_err *err)
+static int replay(struct file *f, const char *data, size_t len, int64_t now_ms, struct cl_err *err)
 {
 	const char *name, *ins;
 	struct header h;
@@ -527,8 +510,10 @@ replay(struct file *f, const char *data, size_t len, int64_t now_ms, struct cl_e
 			if (h.size != (uint64_t)f->id.size ||
 			    h.mtime_s != (uint64_t)f->id.mtime.tv_sec ||
 			    h.mtime_ns != (uint64_t)f->id.mtime.tv_nsec)
-				return err_set(err, CL_CONFLICT, "recover %s: the file on disk is "
-				    "not the one that was edited", f->name);
+				return err_set(err, CL_CONFLICT,
+					       "recover %s: the file on disk is "
+					       "not the one that was edited",
+					       f->name);
 			based = true;
 		}
 		if (text_delete(f->text, r.pos, r.del, err) != 0 ||

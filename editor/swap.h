@@ -18,9 +18,9 @@
 #include "base/err.h"
 #include "editor/file.h"
 
-#define SWAP_MAX ((size_t)32 << 20)          /* bytes of a journal */
-#define SWAP_SNAPSHOT_MAX ((size_t)1 << 20)  /* larger texts are journalled without snapshot */
-#define SWAP_SLOTS 4                         /* sessions that may edit one file */
+#define SWAP_MAX ((size_t)32 << 20)         /* bytes of a journal */
+#define SWAP_SNAPSHOT_MAX ((size_t)1 << 20) /* larger texts are journalled without snapshot */
+#define SWAP_SLOTS 4                        /* sessions that may edit one file */
 
 struct swap;
 enum swap_found { SWAP_NONE, SWAP_DEAD, SWAP_ALIVE };
@@ -30,7 +30,7 @@ enum swap_found swap_find(int dir, const struct file *f);
 /* Replay the dead journal into the text, as one undo step.  CL_CONFLICT when the file on disk is
  * not the one it belongs to (only for texts too large for a snapshot). */
 int swap_recover(int dir, struct file *f, int64_t now_ms, struct cl_err *err);
-void swap_discard(int dir, const struct file *f);  /* remove the dead journals of this file */
+void swap_discard(int dir, const struct file *f); /* remove the dead journals of this file */
 
 /* Record the edits of f->text from now on; nothing is written before the first.  dir and f are
  * borrowed and must outlive it. */
@@ -45,7 +45,7 @@ bool swap_full(const struct swap *s);
 void swap_saved(struct swap *s);
 /* f->text was replaced by another object (file_reload with *fresh). */
 void swap_renew(struct swap *s);
-void swap_free(struct swap *s, bool keep);  /* keep: leave the journal on disk */
+void swap_free(struct swap *s, bool keep); /* keep: leave the journal on disk */
 
 /* Names of all files beneath the tree `root` that have a dead journal, sorted by nothing. */
 typedef void swap_list_cb(void *arg, const char *name);

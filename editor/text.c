@@ -18,8 +18,7 @@ static void link_span(struct span *s, struct piece *p);
 static void swap(const struct span *out, const struct span *in);
 static void announce(struct text *t, size_t pos, size_t del, size_t ins);
 
-struct text *
-text_new(struct source *original)
+struct text *text_new(struct source *original)
 {
 	struct text *t = mem_alloc(sizeof *t);
 
@@ -39,8 +38,7 @@ text_new(struct source *original)
 	return t;
 }
 
-void
-text_free(struct text *t)
+void text_free(struct text *t)
 {
 	if (t == NULL)
 		return;
@@ -62,60 +60,52 @@ text_free(struct text *t)
 	mem_free(t);
 }
 
-struct source *
-text_source(struct text *t)
+struct source *text_source(struct text *t)
 {
 	return t->source;
 }
 
-size_t
-text_len(const struct text *t)
+size_t text_len(const struct text *t)
 {
 	return t->len;
 }
 
-uint64_t
-text_version(const struct text *t)
+uint64_t text_version(const struct text *t)
 {
 	return t->version;
 }
 
-bool
-text_lost(const struct text *t)
+bool text_lost(const struct text *t)
 {
 	return source_lost(t->source);
 }
 
-void
-text_limit(struct text *t, size_t add_max)
+void text_limit(struct text *t, size_t add_max)
 {
 	t->added_max = add_max;
 }
 
-void
-text_listen(struct text *t, text_change_cb *cb, void *arg)
+void text_listen(struct text *t, text_change_cb *cb, void *arg)
 {
 	for (size_t i = 0; i < CL_COUNT(t->listeners); i++) {
 		if (t->listeners[i].cb == NULL) {
-			t->listeners[i] = (struct listener){ cb, arg };
+			t->listeners[i] = (struct listener){cb, arg};
 			return;
 		}
 	}
 }
 
-void
-text_unlisten(struct text *t, text_change_cb *cb, void *arg)
+void text_unlisten(struct text *t, text_change_cb *cb, void *arg)
 {
 	for (size_t i = 0; i < CL_COUNT(t->listeners); i++)
 		if (t->listeners[i].cb == cb && t->listeners[i].arg == arg)
 			t->listeners[i].cb = NULL;
 }
 
-void
-text_step(struct text *t, enum text_kind kind, int64_t now_ms)
+void text_step(struct text *t, enum text_kind kind, int64_t now_ms)
 {
 	bool join = t->open && kind != TEXT_OTHER && kind == t->kind &&
-	    now_ms - t->last_ms <= TEXT_STEP_MS && now_ms - t->step_ms <= STEP_MAX_MS;
+		    now_ms - t->last_ms <= TEXT_STEP_MS && now_ms - t->step_ms <= STEP_MAX_MS;
 
 	if (!join) {
 		t->open = false;
@@ -130,8 +120,7 @@ text_step(struct text *t, enum text_kind kind, int64_t now_ms)
  * Between two pieces:   [a] | [b]      ->  [a] [new] [b]            old: empty
  * Inside a piece:       [aaaa|bbbb]    ->  [aaaa] [new] [bbbb]      old: [aaaabbbb]
  */
-int
-text_insert(struct text *t, size_t pos, const void *data, size_t n, struct cl_err *err)
+int text_insert(struct text *t, size_t pos, const void *data, size_t n, struct cl_err *err)
 {
 	struct piece *at, *mid;
 	struct change *c;
@@ -142,8 +131,9 @@ text_insert(struct text *t, size_t pos, const void *data, size_t n, struct cl_er
 	if (n == 0)
 		return 0;
 	if (n > t->added_max - t->added_len)
-		return err_set(err, CL_TOO_LARGE, "insert: more than %zu MiB were added to this text",
-		    t->added_max >> 20);
+		return err_set(err, CL_TOO_LARGE,
+			       "insert: more than %zu MiB were added to this text",
+			       t->added_max >> 20);
 	if (extend(t, pos, data, n))
 		return 0;
 	at = find(t, pos, &start);
@@ -177,8 +167,7 @@ text_insert(struct text *t, size_t pos, const void *data, size_t n, struct cl_er
 /*
  *      [aa|xx] [xxxx] [xx|bb]   ->   [aa] [bb]      old: the three, new: what is left of the ends
  */
-int
-text_delete(struct text *t, size_t pos, size_t n, struct cl_err *err)
+int text_delete(struct text *t, size_t pos, size_t n, struct cl_err *err)
 {
 	struct piece *first, *last, *after = NULL;
 	size_t start, last_start;
@@ -207,7 +196,7 @@ text_delete(struct text *t, size_t pos, size_t n, struct cl_err *err)
 		after->next = last->next;
 		link_span(&c->new, after);
 	}
-	c->old = (struct span){ first, last };
+	c->old = (struct span){first, last};
 	swap(&c->old, &c->new);
 	t->hint = first->prev; /* still in the chain */
 	t->hint_pos = start - first->prev->len;
@@ -216,8 +205,7 @@ text_delete(struct text *t, size_t pos, size_t n, struct cl_err *err)
 	return 0;
 }
 
-bool
-text_undo(struct text *t, size_t *pos)
+bool text_undo(struct text *t, size_t *pos)
 {
 	struct change *c;
 
@@ -237,8 +225,7 @@ text_undo(struct text *t, size_t *pos)
 	return true;
 }
 
-bool
-text_redo(struct text *t, size_t *pos)
+bool text_redo(struct text *t, size_t *pos)
 {
 	t->open = false;
 	t->typing = NULL;
@@ -257,28 +244,24 @@ text_redo(struct text *t, size_t *pos)
 	return true;
 }
 
-bool
-text_modified(const struct text *t)
+bool text_modified(const struct text *t)
 {
 	return t->done != t->saved;
 }
 
-void
-text_set_saved(struct text *t)
+void text_set_saved(struct text *t)
 {
 	t->saved = t->done;
 	t->open = false;
 	t->typing = NULL;
 }
 
-void
-text_set_unsaved(struct text *t)
+void text_set_unsaved(struct text *t)
 {
 	t->saved = SIZE_MAX;
 }
 
-size_t
-text_span(struct text *t, size_t pos, const char **data)
+size_t text_span(struct text *t, size_t pos, const char **data)
 {
 	struct piece *p;
 	size_t start, n;
@@ -294,8 +277,7 @@ text_span(struct text *t, size_t pos, const char **data)
 	return n < p->len - (pos - start) ? n : p->len - (pos - start);
 }
 
-size_t
-text_span_back(struct text *t, size_t pos, const char **data)
+size_t text_span_back(struct text *t, size_t pos, const char **data)
 {
 	struct piece *p;
 	size_t start, n, in;
@@ -316,8 +298,7 @@ text_span_back(struct text *t, size_t pos, const char **data)
 	return n;
 }
 
-size_t
-text_copy(struct text *t, size_t pos, char *out, size_t n)
+size_t text_copy(struct text *t, size_t pos, char *out, size_t n)
 {
 	size_t done = 0, have;
 	const char *p;
@@ -331,8 +312,7 @@ text_copy(struct text *t, size_t pos, char *out, size_t n)
 	return done;
 }
 
-char *
-text_take(struct text *t, size_t pos, size_t n, size_t *len)
+char *text_take(struct text *t, size_t pos, size_t n, size_t *len)
 {
 	char *out;
 
@@ -345,8 +325,7 @@ text_take(struct text *t, size_t pos, size_t n, size_t *len)
 	return out;
 }
 
-int
-text_mark_add(struct text *t, size_t pos, bool after)
+int text_mark_add(struct text *t, size_t pos, bool after)
 {
 	int i = 0;
 
@@ -356,32 +335,28 @@ text_mark_add(struct text *t, size_t pos, bool after)
 		t->marks = mem_resize(t->marks, (size_t)t->nmarks + 1, sizeof *t->marks);
 		t->nmarks++;
 	}
-	t->marks[i] = (struct mark){ .pos = pos < t->len ? pos : t->len, .used = true,
-		.after = after };
+	t->marks[i] =
+	    (struct mark){.pos = pos < t->len ? pos : t->len, .used = true, .after = after};
 	return i;
 }
 
-size_t
-text_mark(const struct text *t, int mark)
+size_t text_mark(const struct text *t, int mark)
 {
 	return t->marks[mark].pos;
 }
 
-void
-text_mark_set(struct text *t, int mark, size_t pos)
+void text_mark_set(struct text *t, int mark, size_t pos)
 {
 	t->marks[mark].pos = pos < t->len ? pos : t->len;
 }
 
-void
-text_mark_remove(struct text *t, int mark)
+void text_mark_remove(struct text *t, int mark)
 {
 	t->marks[mark].used = false;
 }
 
 /* A part of another piece, or with like NULL an empty-handed one that the caller fills. */
-static struct piece *
-new_piece(struct text *t, const struct piece *like, size_t skip, size_t len)
+static struct piece *new_piece(struct text *t, const struct piece *like, size_t skip, size_t len)
 {
 	struct piece *p = mem_alloc(sizeof *p);
 
@@ -397,8 +372,7 @@ new_piece(struct text *t, const struct piece *like, size_t skip, size_t len)
 }
 
 /* The piece that holds the byte at pos, or the end of the chain for pos == len. */
-static struct piece *
-find(struct text *t, size_t pos, size_t *start)
+static struct piece *find(struct text *t, size_t pos, size_t *start)
 {
 	struct piece *p = t->hint;
 	size_t at = t->hint_pos;
@@ -424,8 +398,7 @@ find(struct text *t, size_t pos, size_t *start)
 	return p;
 }
 
-static const char *
-add_bytes(struct text *t, const void *data, size_t n)
+static const char *add_bytes(struct text *t, const void *data, size_t n)
 {
 	struct added *a = t->added;
 	char *at;
@@ -446,8 +419,7 @@ add_bytes(struct text *t, const void *data, size_t n)
 }
 
 /* Typing on where the last insertion ended: its piece and its change grow in place. */
-static bool
-extend(struct text *t, size_t pos, const void *data, size_t n)
+static bool extend(struct text *t, size_t pos, const void *data, size_t n)
 {
 	struct piece *p = t->typing;
 	struct added *a = t->added;
@@ -470,8 +442,7 @@ extend(struct text *t, size_t pos, const void *data, size_t n)
 }
 
 /* A row in the history; what could be redone is forgotten. */
-static struct change *
-new_change(struct text *t, size_t pos, size_t del, size_t ins)
+static struct change *new_change(struct text *t, size_t pos, size_t del, size_t ins)
 {
 	struct change *c;
 
@@ -486,15 +457,14 @@ new_change(struct text *t, size_t pos, size_t del, size_t ins)
 		t->changes = mem_resize(t->changes, t->cap, sizeof *t->changes);
 	}
 	c = &t->changes[t->nchanges++];
-	*c = (struct change){ .pos = pos, .del = del, .ins = ins, .first = !t->open };
+	*c = (struct change){.pos = pos, .del = del, .ins = ins, .first = !t->open};
 	t->done = t->nchanges;
 	t->open = true;
 	return c;
 }
 
 /* Add a piece at the end of a span that is not in the chain yet; prev and next outside stay. */
-static void
-link_span(struct span *s, struct piece *p)
+static void link_span(struct span *s, struct piece *p)
 {
 	if (s->start == NULL) {
 		s->start = s->end = p;
@@ -506,8 +476,7 @@ link_span(struct span *s, struct piece *p)
 }
 
 /* Take one span out of the chain and put another in its place; strictly last in, first out. */
-static void
-swap(const struct span *out, const struct span *in)
+static void swap(const struct span *out, const struct span *in)
 {
 	if (out->start == NULL && in->start == NULL)
 		return;
@@ -523,8 +492,7 @@ swap(const struct span *out, const struct span *in)
 	}
 }
 
-static void
-announce(struct text *t, size_t pos, size_t del, size_t ins)
+static void announce(struct text *t, size_t pos, size_t del, size_t ins)
 {
 	t->version++;
 	t->last_pos = pos + ins;

@@ -23,9 +23,9 @@
 #define TEXT_STEP_MS 1000                /* a longer pause starts a new undo step */
 
 enum text_kind {
-	TEXT_TYPE,   /* characters typed one after the other: one step */
-	TEXT_ERASE,  /* Backspace or Delete, repeated: one step */
-	TEXT_OTHER,  /* paste, cut, replace: a step of its own */
+	TEXT_TYPE,  /* characters typed one after the other: one step */
+	TEXT_ERASE, /* Backspace or Delete, repeated: one step */
+	TEXT_OTHER, /* paste, cut, replace: a step of its own */
 };
 
 struct text;
@@ -36,8 +36,8 @@ struct text *text_new(struct source *original); /* owns original */
 void text_free(struct text *t);
 struct source *text_source(struct text *t);
 size_t text_len(const struct text *t);
-uint64_t text_version(const struct text *t);    /* another number after each change */
-bool text_lost(const struct text *t);           /* as source_lost() */
+uint64_t text_version(const struct text *t);     /* another number after each change */
+bool text_lost(const struct text *t);            /* as source_lost() */
 void text_limit(struct text *t, size_t add_max); /* instead of TEXT_ADD_MAX */
 /* Up to 4 listeners, for the whole life of the text or until text_unlisten(). */
 void text_listen(struct text *t, text_change_cb *cb, void *arg);
@@ -51,14 +51,14 @@ int text_delete(struct text *t, size_t pos, size_t n, struct cl_err *err);
 /* One step back or forward: true if there was one; *pos gets where the cursor should go. */
 bool text_undo(struct text *t, size_t *pos);
 bool text_redo(struct text *t, size_t *pos);
-bool text_modified(const struct text *t);       /* since text_set_saved() or the beginning */
+bool text_modified(const struct text *t); /* since text_set_saved() or the beginning */
 void text_set_saved(struct text *t);
-void text_set_unsaved(struct text *t);          /* modified, whatever undo does */
+void text_set_unsaved(struct text *t); /* modified, whatever undo does */
 
 /* Reading: bytes that lie together from pos on, or that end before pos; 0 at the end. */
 size_t text_span(struct text *t, size_t pos, const char **data);
 size_t text_span_back(struct text *t, size_t pos, const char **data);
-size_t text_copy(struct text *t, size_t pos, char *out, size_t n); /* bytes copied */
+size_t text_copy(struct text *t, size_t pos, char *out, size_t n);  /* bytes copied */
 char *text_take(struct text *t, size_t pos, size_t n, size_t *len); /* heap, NUL-terminated */
 
 /* Marks move with the text.  after: an insertion right at the mark pushes it along. */

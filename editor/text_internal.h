@@ -10,7 +10,7 @@ struct piece {
 	const char *data;          /* added bytes, or NULL: original bytes at off */
 	size_t off;
 	size_t len;
-	int64_t newlines;          /* -1 = not counted yet */
+	int64_t newlines; /* -1 = not counted yet */
 };
 
 struct span {
@@ -20,7 +20,7 @@ struct span {
 struct change {
 	struct span old, new;
 	size_t pos, del, ins;
-	bool first;                /* opens an undo step */
+	bool first; /* opens an undo step */
 };
 
 struct added {
@@ -41,13 +41,13 @@ struct listener {
 
 struct text {
 	struct source *source;
-	struct piece begin, end;   /* ends of the chain, empty */
-	struct piece *made;        /* every piece ever made */
-	struct piece *hint;        /* last piece looked up, and where it starts */
+	struct piece begin, end; /* ends of the chain, empty */
+	struct piece *made;      /* every piece ever made */
+	struct piece *hint;      /* last piece looked up, and where it starts */
 	size_t hint_pos;
 	size_t len;
 	uint64_t version;
-	struct added *added;       /* newest first */
+	struct added *added; /* newest first */
 	size_t added_len, added_max;
 	struct change *changes;
 	size_t nchanges, done, cap; /* done of nchanges are applied; the rest is redo */
@@ -56,7 +56,7 @@ struct text {
 	enum text_kind kind;        /* of the open step */
 	size_t last_pos;            /* where the last edit ended */
 	int64_t step_ms, last_ms;
-	struct piece *typing;       /* piece that typing at typing_pos extends in place */
+	struct piece *typing; /* piece that typing at typing_pos extends in place */
 	size_t typing_pos;
 	struct mark *marks;
 	int nmarks;

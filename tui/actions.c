@@ -195,12 +195,6 @@ static void do_view(struct ui *ui, int argc, char **argv)
 	ui_open(ui, word(argc, argv, 1), word(argc, argv, 2), true);
 }
 
-static void file_named_cb(void *arg, const char *name)
-{
-	if (name && *name)
-		ui_open(arg, "editor", name, true);
-}
-
 static void do_goto_file(struct ui *ui, int argc, char **argv)
 {
 	if (!ui->info->project_id)
@@ -208,7 +202,7 @@ static void do_goto_file(struct ui *ui, int argc, char **argv)
 	if (argc > 1)
 		ui_open(ui, "editor", argv[1], true);
 	else
-		ui_prompt(ui, "Go to file", "File", "", file_named_cb, ui);
+		ui_open(ui, "goto", "", true);
 }
 
 /* ---- overlays ---- */

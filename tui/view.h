@@ -105,6 +105,7 @@ void view_set_host(const struct view_host *host);
  *   output    "verb LINE" runs a verb and shows what it prints; "op KIND" follows an operation
  */
 extern const struct view_ops view_home_ops, view_tree_ops, view_editor_ops, view_terminal_ops,
-    view_chat_ops, view_ops_ops, view_output_ops, view_events_ops, view_help_ops;
+    view_chat_ops, view_ops_ops, view_output_ops, view_events_ops, view_help_ops,
+    view_goto_ops;
 
 #endif

@@ -5,7 +5,7 @@
 
 const struct view_ops *const view_table[] = {
 	&view_home_ops,     &view_tree_ops, &view_editor_ops, &view_terminal_ops, &view_chat_ops,
-	&view_ops_ops,      &view_output_ops, &view_events_ops, &view_help_ops,   NULL,
+	&view_ops_ops,      &view_output_ops, &view_events_ops, &view_help_ops, &view_goto_ops,   NULL,
 };
 
 const struct view_ops *view_table_find(const char *name)

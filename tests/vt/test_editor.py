@@ -169,6 +169,26 @@ def test_going_to_a_line():
         d.expect("the last line is 5001")
 
 
+def test_going_to_a_file_by_letters():
+    files = {"shop/tests/views.py": "tests\n", "node_modules/views.py": "not mine\n", "한글/메모.txt": "note\n"}
+    with editor("shop/views.py", "views\n", files=files, open_it=False) as (s, d):
+        keys(d, "<C-p>", "vws")
+        d.expect("shop/views.py")
+        d.expect("shop/tests/views.py")
+        assert "node_modules" not in d.text()
+        keys(d, "<Enter>")
+        d.expect("1  views")
+        keys(d, "<C-p>", "tvie<Enter>")
+        d.expect("1  tests")
+        keys(d, "<C-p>", "메모<Enter>")
+        d.expect("1  note")
+        keys(d, "<C-p>", "<Esc>")
+        d.expect_not("Go to file")
+        d.expect("1  note")
+        keys(d, "<C-p>", "nothing-like-it<Enter>")
+        d.expect("No such file")
+
+
 def test_bytes_that_are_not_understood_stay():
     raw = b"\xef\xbb\xbfone\r\n\xff\xfe\x1b[31m\r\nlast"
     with editor("odd.txt", raw) as (s, d):
