@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,13 +80,19 @@ int files_as(uint32_t uid, uint32_t gid, int (*fn)(void *arg, struct cl_err *err
 static int folder(const char *dir, uid_t uid, gid_t gid, mode_t mode, struct cl_err *err)
 {
 	cl_autoclose int fd = -1;
+	int rc = -1;
 
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_errno(err, CL_FAILED, "%s", dir);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Without CAP_FSETID only a member of the group may set its set-group-id bit. */
+	setfsgid(gid);
 	if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
-		return err_errno(err, CL_FAILED, "%s", dir);
-	return 0;
+		err_errno(err, CL_FAILED, "%s", dir);
+	else
+		rc = 0;
+	setfsgid(getegid());
+	return rc;
 }
 
 static int parent(const struct broker *b, const char *name, struct cl_err *err)

@@ -270,7 +270,14 @@ class Runtime:
         with open(self.dir / "broker.log", "ab") as log:
             self.broker = subprocess.Popen([self.bin / "codinglab-broker"], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.processes.append(self.broker)
-        wait_until("the broker", (self.run / "exec.sock").exists)
+
+        def answers():
+            try:
+                Link(self.run / "broker/broker.sock").close()
+                return True
+            except OSError:
+                return False
+        wait_until("the broker", answers)
 
     def podman(self, *args, check=True):
         p = subprocess.run([*self.podman_args, *args], env=self.podman_env, capture_output=True, text=True)
