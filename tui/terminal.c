@@ -15,6 +15,7 @@
 #include "tui/pane_keys.h"
 
 #define OUT_MAX ((size_t)16 << 20)
+#define GRACE_MS 500
 #define LINE_BYTES 128 /* of the ring, for each line that tui.scrollback asks for */
 
 /* The pane process of this session and who sits where. */
@@ -217,6 +218,14 @@ int terminal_type(struct terminal *t, const char *p, size_t n)
 	return 0;
 }
 
+/* A job left in the background keeps the terminal open: its end is then not waited for. */
+static void grace_cb(void *arg)
+{
+	struct terminal *t = arg;
+
+	finish(t);
+}
+
 static void control_cb(void *arg, int fd, int events)
 {
 	struct terminal *t = arg;
@@ -230,6 +239,8 @@ static void control_cb(void *arg, int fd, int events)
 	/* With the connection lost no more output comes either. */
 	if (t->output_over || rc < 0)
 		finish(t);
+	else
+		t->grace = ui_timer_start(t->ui, GRACE_MS, 0, grace_cb, t);
 }
 
 static void attach(struct terminal *t)
@@ -355,7 +366,9 @@ static void hang_up(struct terminal *t)
 		ui_unwatch(t->control);
 	if (t->writer)
 		ui_unwatch(t->writer);
+	ui_timer_stop(t->grace);
 	t->control = t->writer = NULL;
+	t->grace = NULL;
 	if (t->has_exec)
 		client_exec_close(&t->exec);
 	t->has_exec = false;

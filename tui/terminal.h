@@ -31,6 +31,7 @@ struct terminal {
 	bool has_exec;
 	struct terminal_job *job;  /* while OPENING */
 	struct ui_watch *control, *writer;
+	struct ui_timer *grace;    /* ended, but something still holds its terminal open */
 	struct buf out;            /* typed, not yet taken by the program */
 	bool output_over, exit_known;
 	int status, signal;

@@ -3,8 +3,8 @@
  * Z2: filter, libvterm, grid and ring, with resizes between.  The cursor stays on the screen, no
  * glyph is left in halves, marks point into their table, records of the ring can be walked.
  * Input: records of 1 byte kind and length; 0xFE rows cols: resize; else that many bytes of output.
- * Found in libvterm 0.1.4 with the filter in front: nothing so far (see docs/DECISIONS.md).  To look inside
- * it, build it with the sanitizers and link that instead: cmake -DVTERM_STATIC=libvterm.a.
+ * Debian's libvterm is not built with the sanitizers: for a deeper look build it so from its source
+ * package and give it by cmake -DCL_VTERM=/path/libvterm.a.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import socket
@@ -272,6 +273,14 @@ def test_leaving_a_shell_closes_its_tab():
     with terminal() as (s, d):
         d.type("exit<Enter>")
         d.expect_not("1 shell")
+
+
+def test_background_job_does_not_hide_the_end():
+    with terminal() as (s, d):
+        d.type("trap '' HUP; sleep 20 & echo job=$!.; exit 4<Enter>")
+        d.expect("exited 4")
+        job = int(re.search(r"job=(\d+)\.", d.text()).group(1))
+        os.kill(job, signal.SIGKILL)
 
 
 def test_two_tabs_and_the_prefix():
