@@ -9,7 +9,7 @@
 
 #include "editor/text.h"
 
-#define LINES_BUDGET ((size_t)8 << 20) /* a few milliseconds */
+#define LINES_BUDGET ((size_t)4 << 20) /* a few milliseconds */
 
 enum lines_result { LINES_OK, LINES_MORE, LINES_NONE };
 

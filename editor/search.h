@@ -14,7 +14,7 @@
 
 #define SEARCH_PATTERN_MAX 1024             /* bytes */
 #define SEARCH_MATCH_MAX ((size_t)64 << 10) /* longest match that is found, bytes */
-#define SEARCH_BUDGET ((size_t)4 << 20)     /* bytes a call; some milliseconds */
+#define SEARCH_BUDGET ((size_t)2 << 20)     /* bytes a call; some milliseconds */
 
 enum search_flags { SEARCH_REGEX = 1, SEARCH_CASE = 2 };
 enum search_result { SEARCH_FOUND, SEARCH_MORE, SEARCH_NONE, SEARCH_FAILED };

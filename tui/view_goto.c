@@ -42,6 +42,7 @@ struct pick {
 	struct field field;
 	struct paths files;
 	bool walking, cut;
+	bool entered;     /* Enter came before the list was there */
 	struct walk *walk;
 	struct hit hits[SHOWN_MAX];
 	size_t nhits, chosen, top;
@@ -165,6 +166,36 @@ static void rank(struct pick *p)
 	view_redraw(&p->view);
 }
 
+/* A view may not close itself from its own hook. */
+static void leave_cb(void *arg)
+{
+	struct pick *p = arg;
+	struct ui *ui = p->view.ui;
+	char *open = p->open;
+
+	p->open = NULL;
+	ui_close(ui, &p->view);
+	if (open)
+		ui_open(ui, "editor", open, true);
+	mem_free(open);
+}
+
+static void leave(struct pick *p, const char *open)
+{
+	if (p->leave)
+		return;
+	p->open = open ? mem_strdup(open) : NULL;
+	p->leave = ui_timer_start(p->view.ui, 0, 0, leave_cb, p);
+}
+
+static void enter(struct pick *p)
+{
+	p->entered = p->walking;
+	if (!p->walking)
+		leave(p, p->nhits > 0 ? p->hits[p->chosen].name
+		    : p->field.len > 0 ? p->field.text : NULL);
+}
+
 static void walked_cb(void *arg)
 {
 	struct walk *w = arg;
@@ -178,6 +209,8 @@ static void walked_cb(void *arg)
 		p->walking = false;
 		p->walk = NULL;
 		rank(p);
+		if (p->entered)
+			enter(p);
 	}
 	mem_free(w);
 }
@@ -239,28 +272,6 @@ static void goto_draw(struct view *v)
 	}
 }
 
-/* A view may not close itself from its own hook. */
-static void leave_cb(void *arg)
-{
-	struct pick *p = arg;
-	struct ui *ui = p->view.ui;
-	char *open = p->open;
-
-	p->open = NULL;
-	ui_close(ui, &p->view);
-	if (open)
-		ui_open(ui, "editor", open, true);
-	mem_free(open);
-}
-
-static void leave(struct pick *p, const char *open)
-{
-	if (p->leave)
-		return;
-	p->open = open ? mem_strdup(open) : NULL;
-	p->leave = ui_timer_start(p->view.ui, 0, 0, leave_cb, p);
-}
-
 static bool goto_key(struct view *v, const struct term_key *k)
 {
 	struct pick *p = of(v);
@@ -269,8 +280,7 @@ static bool goto_key(struct view *v, const struct term_key *k)
 	if (key_is(k, "Esc"))
 		leave(p, NULL);
 	else if (key_is(k, "Enter"))
-		leave(p, p->nhits > 0 ? p->hits[p->chosen].name
-		    : p->field.len > 0 ? p->field.text : NULL);
+		enter(p);
 	else if (key_is(k, "Down") || key_is(k, "PgDn"))
 		p->chosen += k->code == KEYC_DOWN ? p->chosen < last
 			  : p->chosen + page < last ? page : last - p->chosen;
