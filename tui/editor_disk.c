@@ -149,7 +149,7 @@ static void reload_now(struct editor *e, const char *said)
 	if (e->cursor > text_len(e->file->text))
 		e->cursor = text_len(e->file->text);
 	e->anchor = e->want = EDITOR_NONE;
-	ui_message(e->view.ui, UI_INFO, "%s: %s", e->file->name, said);
+	ui_message(e->view.ui, UI_INFO, "%s: %s", e->file->name, fresh ? "reloaded" : said);
 	editor_moved(e);
 }
 
