@@ -101,12 +101,9 @@ int monitor_decode(struct monitor_msg *m, struct ipc_in *in)
 	return ipc_end(in);
 }
 
-bool monitor_env_allowed(const char *assignment)
+/* Upper case, digits and '_', not beginning with a digit; a value without control characters. */
+static bool plain(const char *assignment, size_t n)
 {
-	size_t n = strcspn(assignment, "=");
-
-	if (assignment[n] != '=' || n == 0 || strlen(assignment) > MONITOR_ENV_SIZE)
-		return false;
 	for (size_t i = 0; i < n; i++) {
 		char c = assignment[i];
 
@@ -116,15 +113,28 @@ bool monitor_env_allowed(const char *assignment)
 	for (const char *p = assignment + n; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return false;
-	for (size_t i = 0; i < CL_COUNT(monitor_known); i++)
-		if (strlen(monitor_known[i]) == n && memcmp(assignment, monitor_known[i], n) == 0)
+	return true;
+}
+
+static bool listed(const char *const *names, size_t count, const char *name, size_t n)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(names[i]) == n && memcmp(name, names[i], n) == 0)
 			return true;
-	if (n > 3 && memcmp(assignment, "LC_", 3) == 0)
-		return true;
-	for (size_t i = 0; i < CL_COUNT(monitor_reserved); i++)
-		if (strlen(monitor_reserved[i]) == n && memcmp(assignment, monitor_reserved[i], n) == 0)
-			return false;
-	return n > 10 && memcmp(assignment, "CODINGLAB_", 10) == 0;
+	return false;
+}
+
+bool monitor_env_allowed(const char *assignment)
+{
+	size_t n = strcspn(assignment, "=");
+
+	if (assignment[n] != '=' || n == 0 || strlen(assignment) > MONITOR_ENV_SIZE ||
+	    !plain(assignment, n) ||
+	    listed(monitor_reserved, CL_COUNT(monitor_reserved), assignment, n))
+		return false;
+	return listed(monitor_known, CL_COUNT(monitor_known), assignment, n) ||
+	    (n > 3 && memcmp(assignment, "LC_", 3) == 0) ||
+	    (n > 10 && memcmp(assignment, "CODINGLAB_", 10) == 0);
 }
 
 void monitor_term(char out[MONITOR_TERM_MAX + 1], const char *term)

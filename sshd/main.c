@@ -27,6 +27,7 @@
 #include "sshd/gateway.h"
 #include "sshd/listen.h"
 #include "sshd/peer.h"
+#include "sshd/peer_serve.h"
 #include "sshd/penalty.h"
 #include "sshd/session.h"
 
@@ -73,7 +74,7 @@ static void revoke_cb(void *arg, int64_t user_id, const char *reason)
 static void reaped(struct child *c, int status)
 {
 	if (c->kind == CHILD_CONN)
-		peer_ended(c->owner, status);
+		peer_serve_ended(c->owner, status);
 	else if (c->kind == CHILD_EXEC && c->owner)
 		peer_child_ended(c->owner, c->channel, status);
 	else if (c->kind == CHILD_TUI)
@@ -186,7 +187,7 @@ static void loop_once(struct poll_set *s, int signals)
 	}
 	for (size_t i = first_peer; i < s->n; i++)
 		if (s->fds[i].revents)
-			peer_ready(s->peers[i]);
+			peer_serve_ready(s->peers[i]);
 	if (engine >= 0 && s->fds[1].revents)
 		auth_ready(gateway.auth, s->fds[1].revents);
 	for (size_t i = 2; i < first_peer; i++)

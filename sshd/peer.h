@@ -13,9 +13,10 @@
 #include "sshd/addr.h"
 #include "sshd/gateway.h"
 #include "sshd/launch.h"
+#include "sshd/penalty.h"
 #include "sshd/phase.h"
 
-struct child;
+#define PEER_CLOSE_MS 2000 /* for a process to end itself */
 
 struct peer_wish { /* an OPEN or SWITCH that waits for the engine's word */
 	struct peer *peer;
@@ -54,10 +55,9 @@ struct peer {
 struct peer *peer_start(struct gateway *g, int tcp, const struct addr *addr, struct cl_err *err);
 /* A message to its process; one that does not read is killed. */
 void peer_send(struct peer *p, const struct ipc_out *m);
-/* Read what its process sent. */
-void peer_ready(struct peer *p);
-/* Its process was reaped: count penalties, forget it. */
-void peer_ended(struct peer *p, int status);
+/* A row for the audit log about this peer. */
+void peer_note(const struct peer *p, const char *kind, const char *detail);
+void peer_punish(struct peer *p, enum penalty_kind kind);
 /* A program of its channel ended. */
 void peer_child_ended(struct peer *p, uint32_t channel, int status);
 /* Say goodbye with a reason; it is killed if it does not end by itself. */

@@ -54,22 +54,10 @@ struct chan {
 
 extern struct chan chan_all[MONITOR_CHANNELS];
 
-/* libssh callbacks of the session */
-ssh_channel chan_open_cb(ssh_session session, void *arg);
-int chan_message_cb(ssh_session session, ssh_message msg, void *arg);
-
-/* The listener's answers; fds are owned by the channel from now on. */
-void chan_granted(uint32_t id, bool door, bool pty, const int fds[3]);
-void chan_refused(uint32_t id, int code, const char *text);
-void chan_exited(uint32_t id, int code, int sig);
-/* End every channel with a reason, then the connection. */
-void chan_close_all(const char *reason);
-
 /* End this one: text (may be "") to the client, then the exit code. */
 void chan_finish(struct chan *c, int code, const char *text);
-/* Ask the listener for a session again: it died. */
-void chan_reopen(struct chan *c);
-/* After each turn: send statuses, free what is over.  Returns how many channels are left. */
-int chan_sweep(void);
+void chan_close_fds(struct chan *c);
+/* Give back all that the channel holds, and forget the client's end of it. */
+void chan_release(struct chan *c);
 
 #endif

@@ -6,12 +6,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/door.h"
 #include "base/mem.h"
-#include "sshd/conn/link.h"
-#include "sshd/conn/pump.h"
+#include "sshd/conn/ask.h"
+#include "sshd/conn/out.h"
 
 static struct ipc_out door_out;
 static struct ipc_in door_in;
@@ -85,7 +84,7 @@ static void take_frame(struct chan *c)
 	c->frame = frame;
 	c->ack_due = last;
 	if (n)
-		pump_write(c, data, n, false);
+		out_write(c, data, n, false);
 }
 
 static void take_exit(struct chan *c)
@@ -106,15 +105,7 @@ static void take_switch(struct chan *c)
 	ipc_get_str(&door_in, target, sizeof(target));
 	if (ipc_end(&door_in) < 0)
 		target[0] = '\0';
-	close(c->in);
-	c->in = c->out = -1;
-	c->ack_due = false;
-	c->state = CHAN_ASKED;
-	link_switch(c->id, target);
-	if (conn.orphan) {
-		c->state = CHAN_IDLE;
-		chan_finish(c, 75, "codinglab: the gateway was restarted. Connect again");
-	}
+	ask_switch(c, target);
 }
 
 void door_ready(struct chan *c)
@@ -124,7 +115,7 @@ void door_ready(struct chan *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		chan_reopen(c);
+		ask_again(c);
 		return;
 	}
 	if (door_in.type == DOOR_FRAME) {

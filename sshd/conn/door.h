@@ -10,7 +10,7 @@ void door_hello(struct chan *c);
 /* Bytes typed; returns how many were taken. */
 size_t door_input(struct chan *c, const char *data, size_t len);
 bool door_resize(struct chan *c); /* true when it went out */
-/* A message of the session waits.  Only when pump_writable(). */
+/* A message of the session waits.  Only when out_writable(). */
 void door_ready(struct chan *c);
 /* All of a frame went out: say so. */
 void door_ack(struct chan *c);

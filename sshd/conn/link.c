@@ -13,13 +13,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "sshd/conn/chan.h"
 #include "sshd/conn/conn.h"
 
 struct conn conn;
 
 static struct ipc_out link_out;
 static struct ipc_in link_in;
+static const struct link_hooks *link_hooks;
 
 static void lost(void)
 {
@@ -43,8 +43,9 @@ static void pong(void)
 	send_out();
 }
 
-void link_setup(void)
+void link_setup(const struct link_hooks *hooks)
 {
+	link_hooks = hooks;
 	if (ipc_recv(CONN_MON_FD, &link_in) != 1 || link_in.type != MONITOR_SETUP)
 		log_fatal("the listener sent no setup");
 	conn.uid = ipc_get_u32(&link_in);
@@ -186,13 +187,13 @@ static void take(void)
 	if (ipc_end(&link_in) < 0)
 		log_fatal("malformed message %#x from the listener", type);
 	if (type == MONITOR_REFUSED)
-		chan_refused(channel, (int)code, text);
+		link_hooks->refused(channel, (int)code, text);
 	else if (type == MONITOR_EXIT)
-		chan_exited(channel, (int)code, (int)sig);
+		link_hooks->exited(channel, (int)code, (int)sig);
 	else if (type == MONITOR_CLOSE)
-		chan_close_all(text);
+		link_hooks->close_all(text);
 	else
-		chan_granted(channel, type == MONITOR_DOOR, type == MONITOR_PTY, fds);
+		link_hooks->granted(channel, type == MONITOR_DOOR, type == MONITOR_PTY, fds);
 }
 
 void link_ready(void)

@@ -16,9 +16,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sshd/conn/chan.h"
 #include "sshd/conn/conn.h"
 #include "sshd/conn/link.h"
+#include "sshd/conn/request.h"
 
 #define LOGIN_KEX "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256," \
 	"ecdh-sha2-nistp384,ecdh-sha2-nistp521"
@@ -165,10 +165,10 @@ void login_prepare(void)
 	login_callbacks.auth_password_function = password_cb;
 	login_callbacks.auth_pubkey_function = key_cb;
 	login_callbacks.auth_none_function = none_cb;
-	login_callbacks.channel_open_request_session_function = chan_open_cb;
+	login_callbacks.channel_open_request_session_function = request_open_cb;
 	ssh_callbacks_init(&login_callbacks);
 	ssh_set_server_callbacks(conn.session, &login_callbacks);
-	ssh_set_message_callback(conn.session, chan_message_cb, NULL);
+	ssh_set_message_callback(conn.session, request_message_cb, NULL);
 	ssh_set_auth_methods(conn.session, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_PASSWORD);
 	ssh_set_counters(conn.session, &conn.counter, NULL);
 	ssh_set_blocking(conn.session, 0);

@@ -18,8 +18,10 @@
 #include "sshd/conn/chan.h"
 #include "sshd/conn/conn.h"
 #include "sshd/conn/door.h"
+#include "sshd/conn/life.h"
 #include "sshd/conn/link.h"
 #include "sshd/conn/login.h"
+#include "sshd/conn/out.h"
 #include "sshd/conn/pump.h"
 
 #define MAIN_FLUSH_MS 1000
@@ -64,7 +66,7 @@ static void turn(void)
 	for (int i = 0; i < MONITOR_CHANNELS; i++) {
 		at[i] = n;
 		n += pump_poll(&chan_all[i], p + n);
-		if (pump_can_send(&chan_all[i]))
+		if (out_can_send(&chan_all[i]))
 			wait = 0;
 	}
 	at[MONITOR_CHANNELS] = n;
@@ -82,7 +84,7 @@ static void turn(void)
 	for (int i = 0; i < MONITOR_CHANNELS; i++) {
 		struct chan *c = &chan_all[i];
 
-		pump_out(c);
+		out_send(c);
 		pump_ready(c, p + at[i], at[i + 1] - at[i]);
 	}
 }
@@ -112,7 +114,7 @@ static void serve(void)
 		if (conn.over)
 			break;
 		settle();
-		left = chan_sweep();
+		left = life_sweep();
 		if (conn.closing && left == 0)
 			break;
 	}
@@ -120,12 +122,19 @@ static void serve(void)
 
 int main(void)
 {
+	static const struct link_hooks hooks = {
+	    .granted = life_granted,
+	    .refused = life_refused,
+	    .exited = life_exited,
+	    .close_all = life_close_all,
+	};
+
 	log_open("codinglab-conn", LOG_INFO_L);
 	signal(SIGPIPE, SIG_IGN);
 	conn.started = clock_ms();
 	for (struct chan *c = chan_all; c < chan_all + MONITOR_CHANNELS; c++)
 		c->in = c->out = c->err = -1;
-	link_setup();
+	link_setup(&hooks);
 	login_prepare();
 	throw_rights_away();
 	if (login_run() == 0)

@@ -1,7 +1,7 @@
 /*
- * The pump: see pump.h.  libssh queues without bound what does not fit into the socket, so a
- * channel is written to only while nothing is pending there and its window is open; and it grows
- * a client's window only when data was taken, so what the program does not read is left there.
+ * The pump: see pump.h.  A program is read only while the client takes what it says (out.h); and
+ * libssh grows a client's window only when data was taken, so what the program does not read is
+ * left there.
  */
 #include "sshd/conn/pump.h"
 
@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "sshd/conn/door.h"
+#include "sshd/conn/out.h"
 
 #define PUMP_CHUNK 32000 /* below the common packet size of 32768, so one read is one packet */
 
@@ -114,79 +115,20 @@ void pump_in_end(struct chan *c)
 
 /* --- to the client --- */
 
-bool pump_writable(const struct chan *c)
-{
-	return c->ssh && !c->client_closed && c->out_len == 0 &&
-	    !(ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING) &&
-	    ssh_channel_window_size(c->ssh) > 0;
-}
-
-/* Bytes that libssh took, not more than the window. */
-static size_t send_some(struct chan *c, const char *data, size_t len, bool is_err)
-{
-	uint32_t window = ssh_channel_window_size(c->ssh);
-	uint32_t want = len < window ? (uint32_t)len : window;
-	int n;
-
-	if (want == 0)
-		return 0;
-	n = is_err ? ssh_channel_write_stderr(c->ssh, data, want) : ssh_channel_write(c->ssh, data, want);
-	if (n < 0) {
-		c->client_closed = true;
-		return 0;
-	}
-	return (size_t)n;
-}
-
-void pump_write(struct chan *c, const char *data, size_t len, bool is_err)
-{
-	size_t n = send_some(c, data, len, is_err);
-
-	if (n == len || c->client_closed)
-		return;
-	mem_free(c->out_buf);
-	c->out_buf = mem_dup(data + n, len - n);
-	c->out_off = 0;
-	c->out_len = len - n;
-	c->out_is_err = is_err;
-}
-
-bool pump_can_send(const struct chan *c)
-{
-	return c->out_len > 0 && c->ssh && !c->client_closed &&
-	    !(ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING) &&
-	    ssh_channel_window_size(c->ssh) > 0;
-}
-
-void pump_out(struct chan *c)
-{
-	size_t n;
-
-	if (!pump_can_send(c))
-		return;
-	n = send_some(c, c->out_buf + c->out_off, c->out_len, c->out_is_err);
-	c->out_off += n;
-	c->out_len -= n;
-	if (c->out_len == 0) {
-		mem_free(c->out_buf);
-		c->out_buf = NULL;
-	}
-}
-
 /* Read once from the program; its end closes the descriptor. */
 static void read_program(struct chan *c, int *fd, bool is_err)
 {
 	size_t window, want = PUMP_CHUNK;
 	ssize_t n;
 
-	if (*fd < 0 || !pump_writable(c))
+	if (*fd < 0 || !out_writable(c))
 		return;
 	window = ssh_channel_window_size(c->ssh);
 	if (want > window)
 		want = window;
 	n = read(*fd, pump_chunk, want);
 	if (n > 0) {
-		pump_write(c, pump_chunk, (size_t)n, is_err);
+		out_write(c, pump_chunk, (size_t)n, is_err);
 		return;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -218,7 +160,7 @@ static void resize(struct chan *c)
 int pump_poll(const struct chan *c, struct pollfd *p)
 {
 	bool waiting = c->in_len || c->backlog || (c->state == CHAN_DOOR && c->resize_due);
-	bool can_write = pump_writable(c);
+	bool can_write = out_writable(c);
 	int n = 0;
 
 	if (c->ending || (c->state != CHAN_DOOR && c->state != CHAN_PROGRAM))

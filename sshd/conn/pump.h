@@ -20,13 +20,5 @@ void pump_in_end(struct chan *c);
 int pump_poll(const struct chan *c, struct pollfd *p);
 /* Act on what poll() said. */
 void pump_ready(struct chan *c, const struct pollfd *p, int n);
-/* Does something wait for the client that could go out now? */
-bool pump_can_send(const struct chan *c);
-/* Send what waits for the client, as far as it goes. */
-void pump_out(struct chan *c);
-/* May something be written to this channel now? */
-bool pump_writable(const struct chan *c);
-/* Write to the client; what the window does not take is kept.  Only when pump_writable(). */
-void pump_write(struct chan *c, const char *data, size_t len, bool is_err);
 
 #endif

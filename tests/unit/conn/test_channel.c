@@ -17,6 +17,7 @@
 #include "base/sock.h"
 #include "sshd/conn/chan.h"
 #include "sshd/conn/door.h"
+#include "sshd/conn/life.h"
 #include "sshd/conn/pump.h"
 
 static struct chan *c;
@@ -268,11 +269,11 @@ static void test_reasons_without_a_terminal(void **state)
 static void test_statuses_of_a_program(void **state)
 {
 	c->state = CHAN_PROGRAM;
-	chan_exited(0, 137, SIGKILL);
+	life_exited(0, 137, SIGKILL);
 	assert_true(c->exited);
 	assert_int_equal(c->sig, SIGKILL);
 	c->state = CHAN_FREE;
-	chan_exited(1, 1, 0); /* of a channel that is gone */
+	life_exited(1, 1, 0); /* of a channel that is gone */
 	assert_false(chan_all[1].exited);
 }
 

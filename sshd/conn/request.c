@@ -1,0 +1,191 @@
+/* The client's requests: see request.h.  Nothing is freed inside a callback. */
+#include "sshd/conn/request.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "sshd/conn/ask.h"
+#include "sshd/conn/chan.h"
+#include "sshd/conn/link.h"
+#include "sshd/conn/pump.h"
+
+#define REQUEST_NOTES 5 /* refusals of forwarding that are logged */
+
+static const char request_help[] =
+    "codinglab: a screen needs a terminal.\n"
+    "  ssh -t USER@HOST                 opens the IDE\n"
+    "  ssh USER@HOST VERB [ARGS]        runs one verb, for scripts: see `ssh USER@HOST help`\n"
+    "  ssh USER+PROJECT@HOST COMMAND    runs a command in the project's container\n";
+
+static int pty_cb(ssh_session session, ssh_channel channel, const char *term, int cols, int rows,
+    int px, int py, void *arg)
+{
+	struct chan *c = arg;
+
+	if (c->state != CHAN_IDLE || c->ending)
+		return -1;
+	c->pty = true;
+	c->rows = rows;
+	c->cols = cols;
+	monitor_size(&c->rows, &c->cols);
+	monitor_term(c->term, term);
+	return 0;
+}
+
+static int window_change_cb(ssh_session session, ssh_channel channel, int cols, int rows, int px,
+    int py, void *arg)
+{
+	struct chan *c = arg;
+
+	if (!c->pty)
+		return -1;
+	c->rows = rows;
+	c->cols = cols;
+	monitor_size(&c->rows, &c->cols);
+	c->resize_due = true; /* however many come, one goes on per turn of the loop */
+	return 0;
+}
+
+static int shell_cb(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct chan *c = arg;
+
+	if (c->state != CHAN_IDLE || c->ending)
+		return 1;
+	if (c->pty)
+		ask_open(c, false, "");
+	else
+		chan_finish(c, 2, request_help);
+	return 0;
+}
+
+static int exec_cb(ssh_session session, ssh_channel channel, const char *command, void *arg)
+{
+	struct chan *c = arg;
+
+	if (c->state != CHAN_IDLE || c->ending || !command)
+		return 1;
+	if (strlen(command) > MONITOR_LINE_MAX)
+		chan_finish(c, 2, "codinglab: the command is too long. Send long input on stdin");
+	else
+		ask_open(c, true, command);
+	return 0;
+}
+
+static int env_cb(ssh_session session, ssh_channel channel, const char *name, const char *value,
+    void *arg)
+{
+	char text[MONITOR_ENV_SIZE + 1];
+	struct chan *c = arg;
+	size_t n = name && value ? strlen(name) : 0;
+
+	if (c->state != CHAN_IDLE || n == 0 || strchr(name, '=') || c->nenv == MONITOR_ENV_MAX ||
+	    n + 1 + strlen(value) > MONITOR_ENV_SIZE)
+		return 1;
+	memcpy(text, name, n);
+	text[n] = '=';
+	mem_copy_str(text + n + 1, sizeof(text) - n - 1, value);
+	if (!monitor_env_allowed(text))
+		return 1;
+	c->env[c->nenv++] = mem_strdup(text);
+	return 0;
+}
+
+static int subsystem_cb(ssh_session session, ssh_channel channel, const char *name, void *arg)
+{
+	struct chan *c = arg;
+
+	if (c->state != CHAN_IDLE || c->ending || !name || strcmp(name, "sftp") != 0)
+		return 1;
+	chan_finish(c, 10, "codinglab: sftp: not implemented. "
+	    "`ssh USER+PROJECT@HOST 'cat > FILE'` copies a file until it is");
+	return 0;
+}
+
+static void signal_cb(ssh_session session, ssh_channel channel, const char *name, void *arg)
+{
+	struct chan *c = arg;
+	int number = monitor_signal(name);
+
+	if (number && c->state == CHAN_PROGRAM && c->answered && !c->exited)
+		link_signal(c->id, number);
+}
+
+static void eof_cb(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct chan *c = arg;
+
+	c->client_eof = true;
+	pump_in_end(c);
+}
+
+static void close_cb(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct chan *c = arg;
+
+	c->client_closed = true;
+}
+
+static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_t len, int is_stderr,
+    void *arg)
+{
+	return is_stderr ? (int)len : pump_data(arg, data, len);
+}
+
+ssh_channel request_open_cb(ssh_session session, void *arg)
+{
+	struct chan *c = chan_all;
+
+	while (c < chan_all + MONITOR_CHANNELS && c->state != CHAN_FREE)
+		c++;
+	if (!conn.authed || conn.closing || c == chan_all + MONITOR_CHANNELS)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->in = c->out = c->err = -1;
+	c->id = (uint32_t)(c - chan_all);
+	c->rows = 24;
+	c->cols = 80;
+	c->ssh = ssh_channel_new(session);
+	if (!c->ssh)
+		return NULL;
+	c->callbacks = (struct ssh_channel_callbacks_struct){
+	    .userdata = c,
+	    .channel_data_function = data_cb,
+	    .channel_eof_function = eof_cb,
+	    .channel_close_function = close_cb,
+	    .channel_signal_function = signal_cb,
+	    .channel_pty_request_function = pty_cb,
+	    .channel_shell_request_function = shell_cb,
+	    .channel_pty_window_change_function = window_change_cb,
+	    .channel_exec_request_function = exec_cb,
+	    .channel_env_request_function = env_cb,
+	    .channel_subsystem_request_function = subsystem_cb,
+	};
+	ssh_callbacks_init(&c->callbacks);
+	ssh_set_channel_callbacks(c->ssh, &c->callbacks);
+	c->state = CHAN_IDLE;
+	return c->ssh;
+}
+
+int request_message_cb(ssh_session session, ssh_message msg, void *arg)
+{
+	static int notes;
+	int type = ssh_message_type(msg), sub = ssh_message_subtype(msg);
+	const char *what = NULL;
+
+	if (type == SSH_REQUEST_AUTH)
+		conn.questions++; /* a method that is not offered */
+	else if (type == SSH_REQUEST_CHANNEL_OPEN)
+		what = sub == SSH_CHANNEL_DIRECT_TCPIP ? "forwarding (-L, -D)" : "this kind of channel";
+	else if (type == SSH_REQUEST_GLOBAL && sub == SSH_GLOBAL_REQUEST_TCPIP_FORWARD)
+		what = "forwarding (-R)";
+	if (what && conn.authed) {
+		char text[96] = "codinglab: not implemented: ";
+
+		mem_copy_str(text + strlen(text), sizeof(text) - strlen(text), what);
+		ssh_send_debug(session, text, 1);
+		if (notes++ < REQUEST_NOTES)
+			link_note(text);
+	}
+	return 1; /* libssh sends its refusal */
+}

@@ -1,0 +1,11 @@
+/* What a client asks of its session: channels, and what it wants in them. */
+#ifndef SSHD_CONN_REQUEST_H
+#define SSHD_CONN_REQUEST_H
+
+#include "sshd/conn/conn.h"
+
+/* libssh callbacks of the session */
+ssh_channel request_open_cb(ssh_session session, void *arg);
+int request_message_cb(ssh_session session, ssh_message msg, void *arg);
+
+#endif
