@@ -266,7 +266,7 @@ static void ship_cb(void *arg, bool yes)
 	if (!yes)
 		return;
 	ui_open(ui, "output", "op ship", true);
-	ui_command(ui, "ship -y");
+	ui_command(ui, "ship -y -q");
 }
 
 static void do_ship(struct ui *ui, int argc, char **argv)

@@ -140,7 +140,7 @@ static void job_done(void *arg)
 		show_error(j);
 	else if (lines_of(&j->out) > 1)
 		view_output_show(j->ui, j->line, j->out.data, j->out.len);
-	else if (j->out.len || !strstr(j->line, " -q")) {
+	else if (!strstr(j->line, " -q")) {
 		trim(&j->out);
 		ui_message(j->ui, UI_INFO, "%s", j->out.len ? j->out.data : "done");
 	}

@@ -20,7 +20,14 @@
 #define MAGIC_LONG 01036  /* of 4 */
 
 /* Places of the capabilities in the array of strings, fixed by the format. */
-enum { INFO_BACK_TAB = 0, INFO_REPEAT_CHAR = 121, INFO_TAB = 134 };
+enum {
+	INFO_BACK_TAB = 0,
+	INFO_CHANGE_SCROLL_REGION = 3,
+	INFO_PARM_INDEX = 109,
+	INFO_PARM_RINDEX = 113,
+	INFO_REPEAT_CHAR = 121,
+	INFO_TAB = 134,
+};
 
 static int number(const unsigned char *p)
 {
@@ -47,7 +54,9 @@ static size_t read_entry(const char *name, unsigned char *data)
 /* false: not an entry as described above. */
 static bool drop(unsigned char *data, size_t n)
 {
-	static const int gone[] = { INFO_BACK_TAB, INFO_REPEAT_CHAR, INFO_TAB };
+	static const int gone[] = { INFO_BACK_TAB,    INFO_CHANGE_SCROLL_REGION,
+				    INFO_PARM_INDEX,  INFO_PARM_RINDEX,
+				    INFO_REPEAT_CHAR, INFO_TAB };
 	int magic, wide, strings;
 	size_t at;
 

@@ -4,7 +4,7 @@
 
 /*
  * Make ncurses use the system's entry of `name` without the capabilities that only some of the
- * terminals with that name have: repeat character, back tab, hard tabs.  Sets TERMINFO to the changed
+ * terminals with that name have: repeat character, back tab, hard tabs, scrolling parts.  Sets TERMINFO to the changed
  * entry itself (ncurses 6.1 takes one in base64).  Where that cannot be done, nothing changes.
  */
 void term_info_trim(const char *name);
