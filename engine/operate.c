@@ -62,6 +62,7 @@ static void operate_swept(struct engine *e)
 {
 	struct cl_err err = { 0 };
 
+	image_refresh(e);
 	if (op_resume(e, &err) != 0)
 		log_error("operations cannot go on: %s", err.message);
 }

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 
 #define ROLLOUT_HOLD_MAX_MS 60000
-#define ROLLOUT_TAIL_LINES 8
+#define ROLLOUT_TAIL_LINES 40
 
 static int rollout_prepare(struct rollout *r, struct plan_want *w);
 static int rollout_look(struct rollout *r);
@@ -124,14 +124,51 @@ static void rollout_tail_cb(void *arg, const char *line, size_t len)
 	    line);
 }
 
-void rollout_tail(struct backend *b, const char *name, int lines, char *out, size_t size)
+/* A line that says what went wrong, in the words of most languages. */
+static bool rollout_says_why(const char *line)
 {
-	struct rollout_ring t = { out, size };
-	struct backend_job job = { .line = rollout_tail_cb, .arg = &t, .timeout_s = 5 };
+	static const char *const words[] = { "Error: ", "Exception: ", "error: ", "FATAL: ", "panic: ",
+		"Fatal error", NULL };
+
+	for (size_t i = 0; words[i] != NULL; i++)
+		if (strstr(line, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+struct rollout_output {
+	struct rollout *r;
+	char tail[300];      /* the last lines */
+	char why[200];       /* the last that says what went wrong */
+};
+
+/* Every line goes to the operation's log; the telling ones are kept for the message. */
+static void rollout_output_cb(void *arg, const char *line, size_t len)
+{
+	struct rollout_output *o = arg;
+	struct rollout_ring ring = { o->tail, sizeof(o->tail) };
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(len > 500 ? 500 : len), line);
+	rollout_note(o->r, ROLLOUT_LINE, NULL, 0, true, text);
+	rollout_tail_cb(&ring, line, len);
+	if (rollout_says_why(text))
+		(void)mem_copy_str(o->why, sizeof(o->why), text);
+}
+
+/* The log of an instance that failed, as the end of a message. */
+static void rollout_log_end(struct rollout *r, const char *name, char *out, size_t size)
+{
+	struct rollout_output o = { .r = r };
+	struct backend_job job = { .line = rollout_output_cb, .arg = &o, .timeout_s = 5 };
 	struct cl_err err = { 0 };
 
+	(void)r->backend->ops->logs(r->backend, name, ROLLOUT_TAIL_LINES, false, &job, &err);
 	out[0] = '\0';
-	(void)b->ops->logs(b, name, lines, false, &job, &err);
+	if (o.why[0] != '\0')
+		(void)snprintf(out, size, ". Its log says: %s", o.why);
+	else if (o.tail[0] != '\0')
+		(void)snprintf(out, size, ". Its log ends: %s", o.tail);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -361,12 +398,12 @@ static int rollout_probe(struct rollout *r, const struct plan_step *s)
 		if (rollout_stop(r) || r->missed)
 			return 1;
 		if (clock_ms() - since > r->health_timeout_ms) {
-			char tail[300];
+			char tail[330];
 
-			rollout_tail(r->backend, s->name, ROLLOUT_TAIL_LINES, tail, sizeof(tail));
-			err_set(&r->err, CL_TIMEOUT, "%s-%d: not ready after %d s: %.100s%s%s",
+			rollout_log_end(r, s->name, tail, sizeof(tail));
+			err_set(&r->err, CL_TIMEOUT, "%s-%d: not ready after %d s: %.100s%s",
 			    plan_tier_name(s->tier), s->n, r->health_timeout_ms / 1000, why.message,
-			    tail[0] != '\0' ? ". Its log ends: " : "", tail);
+			    tail);
 			return err_hint(&r->err, "See logs -t %s; the health path and port are in "
 			    ".codinglab.json", plan_tier_name(s->tier));
 		}
@@ -384,7 +421,7 @@ static int rollout_probe_once(struct rollout *r, const struct plan_step *s, stru
 	    r->old.health) : r->manifest.db->health;
 	int port = s->tier == PLAN_WAS && s->release != r->wanted.version ? r->old.port :
 	    r->port[s->tier];
-	char tail[300];
+	char tail[330];
 
 	if (k == NULL) {
 		err_set(&r->err, CL_FAILED, "%s-%d: its container disappeared while it started",
@@ -392,11 +429,10 @@ static int rollout_probe_once(struct rollout *r, const struct plan_step *s, stru
 		return -1;
 	}
 	if (k->seen.state == BACKEND_EXITED) {
-		rollout_tail(r->backend, s->name, ROLLOUT_TAIL_LINES, tail, sizeof(tail));
-		err_set(&r->err, CL_FAILED, "%s-%d: ended with status %d while starting%s%s",
-		    plan_tier_name(s->tier), s->n, k->seen.exit_code,
-		    tail[0] != '\0' ? ". Its log ends: " : "", tail);
-		return -1;
+		rollout_log_end(r, s->name, tail, sizeof(tail));
+		err_set(&r->err, CL_FAILED, "%s-%d: ended with status %d while starting%s",
+		    plan_tier_name(s->tier), s->n, k->seen.exit_code, tail);
+		return err_hint(&r->err, "The end of its log is in the operation's log");
 	}
 	if (k->seen.state != BACKEND_RUNNING) {
 		err_set(why, CL_UNAVAILABLE, "it is still starting");
@@ -454,26 +490,10 @@ static int rollout_remove(struct rollout *r, const struct plan_step *s)
 	return 0;
 }
 
-struct rollout_output {
-	struct rollout *r;
-	char tail[300];
-};
-
-static void rollout_migrate_cb(void *arg, const char *line, size_t len)
-{
-	struct rollout_output *o = arg;
-	struct rollout_ring ring = { o->tail, sizeof(o->tail) };
-	char text[512];
-
-	(void)snprintf(text, sizeof(text), "%.*s", (int)(len > 500 ? 500 : len), line);
-	rollout_note(o->r, ROLLOUT_LINE, NULL, 0, true, text);
-	rollout_tail_cb(&ring, line, len);
-}
-
 static int rollout_migrate(struct rollout *r)
 {
 	struct rollout_output out = { .r = r };
-	struct backend_job job = { .line = rollout_migrate_cb, .arg = &out, .timeout_s = 600 };
+	struct backend_job job = { .line = rollout_output_cb, .arg = &out, .timeout_s = 600 };
 	struct backend_spec spec;
 	int status = 0, rc;
 
@@ -489,7 +509,7 @@ static int rollout_migrate(struct rollout *r)
 	}
 	if (status != 0) {
 		err_set(&r->err, CL_FAILED, "migration: ended with status %d%s%s", status,
-		    out.tail[0] != '\0' ? ": " : "", out.tail);
+		    out.tail[0] != '\0' ? ": " : "", out.why[0] != '\0' ? out.why : out.tail);
 		return err_hint(&r->err, "The whole output is in the operation's log");
 	}
 	r->wanted.migrated = true;

@@ -91,7 +91,4 @@ int rollout_explain(struct rollout *r, struct buf *out);
 void rollout_clear(struct rollout *r);              /* not the memory */
 void rollout_clear_memory(struct rollout_memory *m);
 
-/* The last lines of an instance's log, joined, into out. */
-void rollout_tail(struct backend *b, const char *name, int lines, char *out, size_t size);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@
 #include "engine/store_project.h"
 
 #define STATUS_FEED_MS 2000
+#define STATUS_LOOK_MS 250
 
 struct status_feed {
 	uv_timer_t timer;
@@ -40,10 +42,11 @@ struct status_tier {
 	int ready;
 	double cpu;
 	int64_t memory;
-	bool measured;
+	bool cpu_known, memory_known;
 	char image[256];
 };
 
+static bool status_first_look(const struct backend_list *l);
 static void status_feed_cb(uv_timer_t *t);
 static void status_feed_closed_cb(uv_handle_t *h);
 static void status_feed_work(struct engine *e, void *arg);
@@ -116,12 +119,25 @@ void status_measure(struct engine *e, struct status_sample *s)
 
 	s->web.rps = s->was.rps = -1;
 	s->ok = b->ops->observe(b, s->project, true, &s->list, &err) == 0;
+	if (s->ok && status_first_look(&s->list)) { /* cpu is what was used since the last look */
+		(void)nanosleep(&(struct timespec){ .tv_nsec = STATUS_LOOK_MS * 1000000L }, NULL);
+		backend_list_clear(&s->list);
+		s->ok = b->ops->observe(b, s->project, true, &s->list, &err) == 0;
+	}
 	if (!s->ok || s->route.slot < 0)
 		return;
 	if (b->ops->route_stats(b, &s->route, "web", &s->web, &err) != 0)
 		s->web.rps = -1;
 	if (b->ops->route_stats(b, &s->route, "was", &s->was, &err) != 0)
 		s->was.rps = -1;
+}
+
+static bool status_first_look(const struct backend_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->items[i].state == BACKEND_RUNNING && l->items[i].cpu < 0)
+			return true;
+	return false;
 }
 
 void status_clear(struct status_sample *s)
@@ -188,8 +204,8 @@ static json_t *status_tier_json(struct engine *e, const struct store_env *row,
 	reconcile_each_seen(e, row->project, row->name, status_instance_cb, &t);
 	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "tier", t.tier, "want",
 	    row->desired > 0 ? row->want[tier] : 0, "ready", t.ready, "image", t.image[0] != '\0' ?
-	    json_string(t.image) : json_null(), "cpu", t.measured ? json_real(t.cpu) : json_null(),
-	    "memory", t.measured ? json_integer(t.memory) : json_null(), "rps", rps >= 0 ?
+	    json_string(t.image) : json_null(), "cpu", t.cpu_known ? json_real(t.cpu) : json_null(),
+	    "memory", t.memory_known ? json_integer(t.memory) : json_null(), "rps", rps >= 0 ?
 	    json_real(rps) : json_null(), "instances", t.instances);
 }
 
@@ -207,9 +223,12 @@ static void status_instance_cb(void *arg, const struct reconcile_seen *i)
 		if (strcmp(t->s->list.items[k].name, i->container) == 0)
 			m = &t->s->list.items[k];
 	t->ready += strcmp(i->state, "ready") == 0;
-	if (m != NULL && m->memory >= 0 && m->cpu >= 0) {
-		t->measured = true;
+	if (m != NULL && m->cpu >= 0) {
+		t->cpu_known = true;
 		t->cpu += m->cpu;
+	}
+	if (m != NULL && m->memory >= 0) {
+		t->memory_known = true;
 		t->memory += m->memory;
 	}
 	if (m != NULL)
