@@ -64,7 +64,7 @@ check(struct text *t, const struct model *m)
 	for (size_t i = 0; i < m->len; i++)
 		count += m->s[i] == '\n';
 	must(lines_count(t, SIZE_MAX, &line) == LINES_OK && line == count + 1);
-	if (m->len > 1000 && m->len % 16 != 0)
+	if (text_version(t) % 8 != 0)
 		return; /* the walk below is slow */
 	while (!row_is_last(t, at)) {
 		size_t after = row_next(t, at);
@@ -173,7 +173,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(t, &last);
 	all_the_way(t, text_undo, &m);
 	check(t, &start);
-	for (pos = 0; pos < text_len(t);) { /* graphemes forward and back meet the same places */
+	for (pos = 0; pos < text_len(t) && pos < 200;) { /* graphemes forward and back meet the same places */
 		size_t after = motion_next(t, pos);
 
 		must(after > pos && motion_prev(t, after) == pos);
