@@ -67,11 +67,16 @@ static struct ops_model_tier *tier_named(struct ops_model *m, const char *name)
 
 static void read_tier(struct ops_model_tier *t, json_t *o)
 {
+	const char *image = str(o, "image");
+
 	t->want = integer(o, "want", 99);
 	t->ready = integer(o, "ready", 99);
 	if (t->asked == t->want)
 		t->asked = -1;
-	mem_copy_str(t->image, sizeof(t->image), str(o, "image"));
+	if (strncmp(image, "sha256:", 7) == 0)
+		snprintf(t->image, sizeof(t->image), "%.12s", image + 7);
+	else
+		mem_copy_str(t->image, sizeof(t->image), image);
 	t->cpu = num(o, "cpu");
 	t->rps = num(o, "rps");
 	t->memory = (int64_t)num(o, "memory");

@@ -50,8 +50,9 @@ static void add_event(struct operate *o, json_t *event)
 	const char *at = str(event, "at"), *type = str(event, "type");
 	char lead[16];
 
-	if (id <= o->last_event || strcmp(type, "op.log") == 0 || strcmp(type, "stats") == 0 ||
-	    strcmp(type, "chat.message") == 0)
+	/* steps are in the top line, and instances tell of themselves */
+	if (id <= o->last_event || strcmp(type, "stats") == 0 || strcmp(type, "chat.message") == 0 ||
+	    (strncmp(type, "op.", 3) == 0 && strcmp(type, "op.done") != 0))
 		return;
 	o->last_event = id;
 	snprintf(lead, sizeof(lead), "%.5s", strlen(at) >= 16 ? at + 11 : "");
