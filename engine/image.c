@@ -23,6 +23,7 @@ struct image_book {
 	struct image_known *items;
 	size_t n;
 	bool asking;
+	bool told_unknown; /* someone was answered before the first look: the look is news then */
 };
 
 struct image_job {
@@ -102,7 +103,7 @@ const char *image_text(enum image_state s)
 
 json_t *image_json(struct engine *e)
 {
-	const struct image_book *b = e->images;
+	struct image_book *b = e->images;
 	json_t *list = json_array();
 	char at[32];
 
@@ -113,6 +114,7 @@ json_t *image_json(struct engine *e)
 		const char *parent = stack_find_image(reconcile_stacks(e), k->id, &step) ?
 		    step.image->parent : "";
 
+		b->told_unknown |= k->state == IMAGE_UNKNOWN;
 		clock_iso(k->seen.created_ms, at, sizeof(at));
 		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", k->id,
 		    "state", image_text(k->state), "digest", there ? json_string(k->seen.digest) :
@@ -230,7 +232,7 @@ static void image_learn(struct engine *e, const struct backend_images *l)
 			}
 		if (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING)
 			continue;
-		if (k->state == IMAGE_UNKNOWN) /* no news, the first look */
+		if (k->state == IMAGE_UNKNOWN && !b->told_unknown) /* no news, the first look */
 			k->state = there ? IMAGE_READY : IMAGE_ABSENT;
 		else if (there)
 			image_set(e, k->id, IMAGE_READY, "");

@@ -130,7 +130,7 @@ def run_fuzz(tally, match):
 def main():
     os.environ["PYTHONPATH"] = str(ROOT / "tests/lib")
     os.environ.setdefault("LANG", "C.UTF-8")
-    os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/containers")
+    os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/store")
     LOGS.mkdir(parents=True, exist_ok=True)
     wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS]
     for label, _ in wanted:

@@ -13,16 +13,17 @@ def test_home_screen_makes_a_project(lab, alice):
         s.expect("Projects")
         s.send("n")
         s.expect("(?i)name")
-        s.send("hello<Tab>")
-        s.expect("(?i)python")
+        s.send("hello<Tab><Right>")
+        s.expect("< python >")
         s.send("<Tab>first steps<Enter>")
-        s.expect("hello")
-    wait_until("project listed", lambda: "hello" in alice.ssh("project ls").stdout)
+        s.expect("hello +python")
+        s.send("<Enter>")
+        s.expect("main.py")
+    p = alice.json("project show hello")
+    assert (p["stack"], p["description"], p["owner"]) == ("python", "first steps", "alice"), p
 
 
 def test_ide_shows_tree_editor_terminal_and_chat(lab, alice):
-    if "hello" not in alice.ssh("project ls").stdout:
-        alice.ssh("project create hello --stack python")
     with alice.screen("hello", 30, 110) as s:
         s.expect("Files")
         s.expect("main.py")
