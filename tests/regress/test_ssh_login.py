@@ -29,7 +29,10 @@ def raw(t, kind, *fields):
     m.add_byte(bytes([kind]))
     for f in fields:
         (m.add_int if isinstance(f, int) else m.add_string)(f)
-    t._send_message(m)
+    try:
+        t._send_message(m)
+    except (EOFError, OSError):
+        pass  # closed already: what came before was enough
 
 
 def ended(t, seconds=10):
