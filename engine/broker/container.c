@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "engine/broker/container_internal.h"
+#include "engine/broker/container_net.h"
 #include "engine/broker/pack.h"
-#include "engine/broker/run.h"
 
 #define START_MS 60000
 #define STOP_SLACK_MS 30000
@@ -203,30 +202,5 @@ int container_wait(const struct broker *b, const char *name, int *status, struct
 	}
 	*status = (int)docker_int(j, "StatusCode") & 255;
 	json_decref(j);
-	return 0;
-}
-
-int container_probe(const struct broker *b, const char *name, struct cl_err *err)
-{
-	json_t *j = container_inspect(b, name, err);
-	const json_t *config = json_object_get(j, "Config");
-	char command[256];
-	int status = -1;
-
-	if (!j)
-		return -1;
-	if (!json_is_true(json_object_get(json_object_get(j, "State"), "Running"))) {
-		json_decref(j);
-		return err_set(err, CL_PRECONDITION, "%s: not running", name);
-	}
-	snprintf(command, sizeof(command), "%s",
-	    docker_str(json_object_get(config, "Labels"), "codinglab.ready"));
-	json_decref(j);
-	if (!command[0])
-		return 0;
-	if (run_check(b, name, command, &status, err) < 0)
-		return -1;
-	if (status != 0)
-		return err_set(err, CL_PRECONDITION, "%s: its check (%s) says %d", name, command, status);
 	return 0;
 }

@@ -25,11 +25,5 @@ int container_start(const struct broker *b, const char *name, struct cl_err *err
 int container_remove(const struct broker *b, const char *name, int grace_s, struct cl_err *err);
 /* Wait for its end; its exit status. -1 on failure. */
 int container_wait(const struct broker *b, const char *name, int *status, struct cl_err *err);
-/* The image's own check (label codinglab.ready, a shell command): 0 when it succeeds or there is
- * none and the container runs. */
-int container_probe(const struct broker *b, const char *name, struct cl_err *err);
-
-int container_net_remove(const struct broker *b, const char *name, struct cl_err *err);
-int container_net_remove_volume(const struct broker *b, const char *name, struct cl_err *err);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/broker/container_internal.h"
+#include "engine/broker/container_net.h"
 
 /* 1 ours, 0 absent, -1 there but not ours or the engine fails. */
 static int look(const struct broker *b, const char *url, const char *what, struct cl_err *err)

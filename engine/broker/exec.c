@@ -214,7 +214,7 @@ static void serve(struct exec *x, const struct ticket *t)
 		fail(x->sock, &err);
 		return;
 	}
-	rc = t->tty ? serve_tty(x) : exec_pump(x);
+	rc = t->tty ? serve_tty(x) : exec_pump_run(x);
 	if (rc < 0) {
 		hang_up(x);
 		return;

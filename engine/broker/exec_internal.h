@@ -22,6 +22,6 @@ int exec_control(struct exec *x);
 void exec_resize(const struct exec *x, int rows, int cols);
 /* Carry bytes between three pipes of the client's and the stream, until the program's output has
  * ended and is delivered (0) or the client hung up (-1). */
-int exec_pump(struct exec *x);
+int exec_pump_run(struct exec *x);
 
 #endif

@@ -155,7 +155,7 @@ static int turn(struct pump *p)
 	return 0;
 }
 
-int exec_pump(struct exec *x)
+int exec_pump_run(struct exec *x)
 {
 	struct pump p = {.x = x, .in = -1, .out = {-1, -1, -1}};
 	int rc;

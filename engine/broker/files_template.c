@@ -32,7 +32,7 @@ int files_template_expand(struct buf *out, const char *text, size_t len,
 		const char *close = open ? memmem(open, (size_t)(end - open), "}}", 2) : NULL;
 		const struct spec_var *v = close
 		    ? lookup(subst, open + 2, (size_t)(close - open) - 2) : NULL;
-		const char *upto = !close ? end : v ? open : open + 2;
+		const char *upto = !close ? end : v ? open : open + 1;
 
 		if (buf_add(out, text, (size_t)(upto - text)) < 0)
 			return -1;

@@ -9,9 +9,11 @@
 #include "engine/broker/broker_proto.h"
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
+#include "engine/broker/container_net.h"
 #include "engine/broker/files.h"
 #include "engine/broker/image.h"
 #include "engine/broker/observe.h"
+#include "engine/broker/probe.h"
 #include "engine/broker/serve_internal.h"
 #include "engine/broker/ticket.h"
 
@@ -92,7 +94,7 @@ static int do_probe(struct serve *s, struct cl_err *err)
 
 	if (get_name(s, name, err) < 0 || serve_parsed(s, err) < 0)
 		return -1;
-	return container_probe(s->b, name, err);
+	return probe_run(s->b, name, err);
 }
 
 static int do_exec(struct serve *s, struct cl_err *err)

@@ -525,7 +525,7 @@ def test_what_is_forbidden_is_refused(r):
     r.image("base")
     bad = [
         dict(name="p2-dev"), dict(name="../x"), dict(name="x;y"), dict(name=""), dict(name="p1-dev?x=1"), dict(name="p1-" + "a" * 90),
-        dict(uid=0), dict(gid=0), dict(uid=999), dict(image="docker.io/library/x"), dict(image="base:latest"), dict(image="../x"), dict(image="base@sha256:0"),
+        dict(uid=0), dict(gid=0), dict(uid=999), dict(image="registry.example/x"), dict(image="base:latest"), dict(image="../x"), dict(image="base@sha256:0"),
         dict(mounts=[(WORKSPACE, "/etc", "/x", 0)]), dict(mounts=[(VOLUME, "/etc", "/x", 0)]), dict(mounts=[(VOLUME, "p2-prod-db", "/x", 0)]),
         dict(mounts=[(EDGE, "../..", "/x", 0)]), dict(mounts=[(EDGE, "999999", "/x", 0)]), dict(mounts=[(EDGE, "-1", "/x", 0)]),
         dict(mounts=[(TMP, "", "/proc", 0)]), dict(mounts=[(TMP, "", "/sys/fs", 0)]), dict(mounts=[(TMP, "", "/", 0)]), dict(mounts=[(TMP, "", "/a/../b", 0)]),
