@@ -41,6 +41,8 @@ def test_run_by_key_and_by_ssh(lab, alice):
         s.send("<F5>")
         s.expect("(?i)hello")
         s.expect("exited 0")
+        s.send("q")
+        s.gone("exited 0")
     p = alice.ssh("run", "hello")
     assert re.search("(?i)hello", p.stdout), p.stdout
 
@@ -89,7 +91,7 @@ def test_terminal_pane_types_and_resizes(lab, alice):
 def test_edit_and_save(lab, alice):
     with alice.screen("hello", 30, 110) as s:
         s.expect("main.py")
-        s.send("<C-p>main.py<Enter>")
+        s.open_file("main.py")
         s.expect("(?i)print")
         s.send("# 안녕 world<Enter><C-s>")
         s.expect("(?i)saved")

@@ -26,7 +26,7 @@ def processes(lab, program, *words):
 def test_client_killed_same_screen_and_unsaved_text(lab, alice):
     with alice.screen("notes", 30, 100) as s:
         s.expect("main.py")
-        s.send("<C-p>main.py<Enter>")
+        s.open_file("main.py")
         s.expect("(?i)print")
         s.send("unsaved line here")
         s.expect("unsaved line here")
@@ -44,7 +44,7 @@ def test_session_killed_text_is_offered_back(lab, alice):
         wait_until("client told", lambda: (s.pump(0.1), s.closed)[1], 20)
     with alice.screen("notes", 30, 100) as s:
         s.expect("main.py")
-        s.send("<C-p>main.py<Enter>")
+        s.open_file("main.py")
         s.expect("(?i)recover|swap")
         s.send("<Enter>")
         s.expect("unsaved line here")

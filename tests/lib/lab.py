@@ -135,6 +135,15 @@ class Screen:
         self.screen.resize(rows, cols)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
+    def open_file(self, name):
+        """To the tree (out of a terminal, whose keys are the program's), then to the file by its name."""
+        self.send("<C-]><F3>")
+        self.send("<C-p>")
+        self.expect("Go to")
+        self.send(name)
+        self.expect(re.escape(name))
+        self.send("<Enter>")
+
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
         self.close()
