@@ -52,6 +52,7 @@ static void image_tell(struct op_live *o, const char *id, enum image_state state
 static void image_told(struct engine *e, void *arg);
 static void image_done(struct op_live *o, void *arg);
 static bool image_is_there(const struct backend_images *l, const char *id);
+static bool image_is_named(const struct op_live *o, const struct stack_step *s);
 
 static const char *const image_texts[] = { "absent", "absent", "queued", "building", "ready",
 	"failed" };
@@ -147,7 +148,7 @@ int image_begin(struct engine *e, struct request *r, struct reply *p, const json
 		return -1;
 	}
 	for (int i = 0; i < count; i++)
-		if (force || image_get(e, steps[i].image->id) != IMAGE_READY)
+		if (image_get(e, steps[i].image->id) != IMAGE_READY)
 			image_set(e, steps[i].image->id, IMAGE_QUEUED, "");
 	mem_free(steps);
 	return 0;
@@ -260,7 +261,8 @@ static void image_work(struct op_live *o, void *arg)
 			(void)err_set(&j->err, CL_FAILED, "cancelled");
 			return;
 		}
-		if (!j->force && image_is_there(&j->there, s->image->id)) {
+		if (!(j->force && image_is_named(o, s)) &&
+		    image_is_there(&j->there, s->image->id)) {
 			image_tell(o, s->image->id, IMAGE_READY, "");
 			continue;
 		}
@@ -326,4 +328,18 @@ static bool image_is_there(const struct backend_images *l, const char *id)
 		if (strcmp(l->items[i].id, id) == 0)
 			return true;
 	return false;
+}
+
+/* Was it asked for, by itself or with its stack?  (Parents are built only when they are missing.) */
+static bool image_is_named(const struct op_live *o, const struct stack_step *s)
+{
+	const json_t *ids = json_object_get(o->payload, "ids");
+
+	for (size_t i = 0; i < json_array_size(ids); i++) {
+		const char *id = json_string_value(json_array_get(ids, i));
+
+		if (strcmp(id, s->image->id) == 0 || strcmp(id, s->stack->id) == 0)
+			return true;
+	}
+	return json_array_size(ids) == 0;
 }

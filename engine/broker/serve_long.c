@@ -5,11 +5,13 @@
  */
 #include "engine/broker/serve_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,12 +40,15 @@ static void worker(struct serve *s, body_fn *body, void *arg)
 	_exit(serve_end(s, rc, &err) < 0 ? 1 : 0);
 }
 
-/* 0 the worker ended by itself, 1 cancelled, -1 the connection is gone. */
+/* 0 the worker ended by itself, 1 cancelled, -1 the connection is gone.  The engine may have the
+ * worker's answer, and send its next request, before the worker's end is seen here: that request
+ * stays in the socket for serve_run(). */
 static int supervise(int sock, pid_t pid)
 {
 	cl_autoclose int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = sock, .events = POLLIN}};
 	struct ipc_in *m;
+	uint32_t type;
 	int got;
 
 	for (;;) {
@@ -53,8 +58,14 @@ static int supervise(int sock, pid_t pid)
 			return 0;
 		if (!p[1].revents)
 			continue;
+		if (recv(sock, &type, sizeof(type), MSG_PEEK | MSG_DONTWAIT) != sizeof(type))
+			return -1;
+		if (le32toh(type) != BROKER_CANCEL) {
+			p[1].fd = -1;
+			continue;
+		}
 		m = mem_alloc(sizeof(*m));
-		got = ipc_recv(sock, m) == 1 && m->type == BROKER_CANCEL && ipc_end(m) == 0;
+		got = ipc_recv(sock, m) == 1 && ipc_end(m) == 0;
 		mem_free(m);
 		return got ? 1 : -1;
 	}
