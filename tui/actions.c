@@ -293,6 +293,11 @@ static void do_operate(struct ui *ui, int argc, char **argv)
 		ui_message(ui, UI_WARN, "operate: open a project first");
 }
 
+static void do_git(struct ui *ui, int argc, char **argv)
+{
+	ui_message(ui, UI_WARN, "git: this screen is not implemented yet; git works in a terminal (F4)");
+}
+
 /* ---- leaving ---- */
 
 static void leave(struct ui *ui, const char *target)
@@ -369,6 +374,7 @@ static const struct {
 	{ "detach", do_detach },       { "open-project", do_open_project },
 	{ "quit", do_quit },	       { "redraw", do_redraw },
 	{ "prefix", do_prefix },       { "goto-file", do_goto_file },
+	{ "git", do_git },
 };
 
 void actions_run(struct ui *ui, int argc, char **argv)

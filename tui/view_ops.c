@@ -215,6 +215,8 @@ static bool tier_action(struct operate *o, const char *name)
 		shell(o);
 	else if (strcmp(name, "ops-events") == 0)
 		view_command(&o->view, "view events");
+	else if (strcmp(name, "ops-load-test") == 0)
+		ui_message(o->view.ui, UI_WARN, "load test: not implemented yet");
 	else if (strcmp(name, "ops-releases") == 0)
 		view_commandf(&o->view, "releases --env %s", env);
 	else if (strcmp(name, "ops-rollback") == 0)
