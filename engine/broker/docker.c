@@ -101,8 +101,12 @@ static int finish(int status, const char *what, struct fetch_reply *reply, json_
 
 static int unavailable(struct cl_err *err, const struct docker *d, const struct cl_err *why)
 {
-	err_set(err, CL_UNAVAILABLE, "no container engine answers on %s: %s", d->socket,
-	    why->message);
+	/* That nobody listens is all there is to say; anything else has its reason told. */
+	if (why->code == CL_UNAVAILABLE)
+		err_set(err, CL_UNAVAILABLE, "no container engine answers on %s", d->socket);
+	else
+		err_set(err, CL_UNAVAILABLE, "no container engine answers on %s: %s", d->socket,
+		    why->message);
 	return err_hint(err, "Install podman (apt-get install podman runc) and run ./lab up, "
 	    "or set runtime.socket to a running engine's");
 }

@@ -16,7 +16,7 @@ def tiers(alice, project="shop"):
 
 
 def containers(lab, tier):
-    return [c for c in lab.podman("ps", "--format", "{{.Names}}").split() if f"-prod-{tier}-" in c]
+    return [c for c in lab.podman("ps", "--filter", f"label=codinglab.instance={lab.instance()}", "--format", "{{.Names}}").split() if f"-prod-{tier}-" in c]
 
 
 def test_scale_under_load_loses_no_request(lab, alice, url):

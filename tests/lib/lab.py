@@ -206,6 +206,8 @@ class Lab:
             for f in sorted((self.dir / "s/log").glob("*.log")):
                 print(f"--- {f.name} ---\n" + "\n".join(f.read_text(errors="replace").split("\n")[-40:]))
         subprocess.run([ROOT / "lab", "down"], env=self.env, capture_output=True)
+        if self.backend == "local":
+            self.purge()
         self.unmount()
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -235,13 +237,25 @@ class Lab:
         return me
 
     def pid(self, daemon):
-        return int((self.dir / f"s/run/pids/{daemon}.pid").read_text())
+        return int((self.dir / f"s/run/pids/{daemon}.pid").read_text() or 0)
 
     def kill_daemon(self, daemon, sig=signal.SIGKILL):
         """Kill one of this instance's daemons and wait until its supervisor has started it again."""
         old = self.pid(daemon)
         os.kill(old, sig)
         wait_until(f"{daemon} restarted", lambda: self.pid(daemon) != old, 15)
+
+    def instance(self):
+        """What this instance's containers carry as label codinglab.instance; the store is shared with other tests."""
+        return subprocess.run([self.bin / "codinglab-broker", "--print-instance"], env=self.env, capture_output=True, text=True).stdout.strip()
+
+    def purge(self):
+        label = f"label=codinglab.instance={self.instance()}"
+        for listing, removing in ((("ps", "-aq"), ("rm", "-f", "-t", "0")), (("network", "ls", "-q"), ("network", "rm", "-f")),
+                                  (("volume", "ls", "-q"), ("volume", "rm", "-f")), (("images", "-q"), ("rmi", "-f"))):
+            names = set(self.podman(*listing, "--filter", label, check=False).split())
+            if names:
+                self.podman(*removing, *names, check=False)
 
     def podman(self, *args, check=True):
         store = os.environ["CODINGLAB_STORAGE"]
