@@ -130,6 +130,20 @@ static int next_message(int fd, struct ipc_in *in, const struct local_link_call 
 	}
 }
 
+/* The broker's reason into err (may be NULL); -1 when the message is not well formed. */
+static int read_error(struct ipc_in *in, struct cl_err *err)
+{
+	struct cl_err why = {0};
+
+	ipc_get_err(in, &why);
+	if (ipc_end(in) < 0)
+		return -1;
+	err_set(err, why.code, "%s", why.message);
+	if (why.hint[0])
+		err_hint(err, "%s", why.hint);
+	return 0;
+}
+
 /* 1 the request ended well, 0 it ended with an error, -1 the connection is not to be used again. */
 static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *call,
     struct cl_err *err)
@@ -145,18 +159,14 @@ static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *
 			err_set(err, CL_UNAVAILABLE, "runtime broker: it ended in the middle of a request");
 			return -1;
 		}
-		if (in->type == BROKER_ERROR) {
-			ipc_get_err(in, err);
-			if (err != NULL && err->code == CL_OK)
-				err_set(err, CL_FAILED, "runtime broker: an error without a reason");
-			return ipc_end(in) == 0 ? 0 : -1;
-		}
+		if (in->type == BROKER_ERROR && read_error(in, err) == 0)
+			return 0;
 		if (in->type == BROKER_OK) {
 			if (call->ok != NULL)
 				call->ok(call->arg, in);
 			if (ipc_end(in) == 0)
 				return 1;
-		} else if (call->part != NULL) {
+		} else if (in->type != BROKER_ERROR && call->part != NULL) {
 			call->part(call->arg, in);
 			if (ipc_end(in) == 0)
 				continue;
