@@ -65,18 +65,29 @@ static struct ops_model_tier *tier_named(struct ops_model *m, const char *name)
 	return t;
 }
 
-static void read_tier(struct ops_model_tier *t, json_t *o)
+/* "shop@9c41…": whose image, and as much of its digest as tells two apart. */
+static void short_image(struct ops_model_tier *t, const char *project, const char *image)
 {
-	const char *image = str(o, "image");
+	const char *digest = strstr(image, "sha256:"), *name = t->name;
 
+	if (!digest) {
+		mem_copy_str(t->image, sizeof(t->image), image);
+		return;
+	}
+	if (strcmp(t->name, "was") == 0 && project[0])
+		name = project;
+	else if (strcmp(t->name, "db") == 0)
+		name = "pg";
+	snprintf(t->image, sizeof(t->image), "%s@%.4s\u2026", name, digest + 7);
+}
+
+static void read_tier(const struct ops_model *m, struct ops_model_tier *t, json_t *o)
+{
 	t->want = integer(o, "want", 99);
 	t->ready = integer(o, "ready", 99);
 	if (t->asked == t->want)
 		t->asked = -1;
-	if (strncmp(image, "sha256:", 7) == 0)
-		snprintf(t->image, sizeof(t->image), "%.12s", image + 7);
-	else
-		mem_copy_str(t->image, sizeof(t->image), image);
+	short_image(t, m->project, str(o, "image"));
 	t->cpu = num(o, "cpu");
 	t->rps = num(o, "rps");
 	t->memory = (int64_t)num(o, "memory");
@@ -97,7 +108,7 @@ static void read_tiers(struct ops_model *m, json_t *tiers)
 	{
 		struct ops_model_tier *t = tier_named(m, str(o, "tier"));
 		if (t)
-			read_tier(t, o);
+			read_tier(m, t, o);
 	}
 }
 
@@ -119,6 +130,7 @@ void ops_model_status(struct ops_model *m, json_t *status)
 	if (strcmp(m->env, str(status, "env")) != 0)
 		m->ntiers = m->chosen = 0; /* another environment's history says nothing here */
 	mem_copy_str(m->env, sizeof(m->env), str(status, "env"));
+	mem_copy_str(m->project, sizeof(m->project), str(status, "project"));
 	mem_copy_str(m->url, sizeof(m->url), str(status, "url"));
 	mem_copy_str(m->state, sizeof(m->state), str(status, "state"));
 	mem_copy_str(m->step, sizeof(m->step), str(json_object_get(status, "op"), "step"));

@@ -19,7 +19,8 @@ struct ops_model_instance {
 };
 
 struct ops_model_tier {
-	char name[12], image[80];
+	char name[12];
+	char image[80];  /* as shown: "shop@9c41…" */
 	int want, ready;
 	int asked;       /* what the user asked for and the engine has not said yet; -1 none */
 	double cpu, rps; /* < 0 unknown */
@@ -30,7 +31,7 @@ struct ops_model_tier {
 };
 
 struct ops_model {
-	char env[8], url[256], state[16], release[160], step[160];
+	char env[8], url[256], state[16], release[160], step[160], project[32];
 	struct ops_model_tier tiers[OPS_TIERS_MAX];
 	int ntiers, chosen;
 	bool known;     /* a status was read */

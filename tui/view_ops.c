@@ -10,12 +10,14 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/client/client.h"
 #include "tui/ops_model.h"
 #include "tui/scroll.h"
 #include "tui/ui.h"
 
 #define SIDE_WIDTH 36
+#define EVENT_CELLS (2 * (SIDE_WIDTH - 4) - 8) /* two rows; `e` shows events in full */
 #define SPARK_CELLS 6
 #define STALE_MS 6000 /* ask for the status when no stats came for so long */
 
@@ -48,7 +50,10 @@ static void add_event(struct operate *o, json_t *event)
 {
 	int64_t id = json_integer_value(json_object_get(event, "id"));
 	const char *at = str(event, "at"), *type = str(event, "type");
+	const char *text = str(event, "text");
 	char lead[16];
+	size_t n = strlen(text), fit = utf8_fit(text, n, EVENT_CELLS, NULL);
+	cl_autofree char *cut = mem_printf("%.*s%s", (int)fit, text, fit < n ? "\u2026" : "");
 
 	/* steps are in the top line, and instances tell of themselves */
 	if (id <= o->last_event || strcmp(type, "stats") == 0 || strcmp(type, "chat.message") == 0 ||
@@ -57,8 +62,7 @@ static void add_event(struct operate *o, json_t *event)
 	o->last_event = id;
 	snprintf(lead, sizeof(lead), "%.5s", strlen(at) >= 16 ? at + 11 : "");
 	scroll_add_lead(&o->events, THEME_DIM, lead,
-	    strstr(type, "failed") || strstr(type, "gone") ? THEME_WARN : THEME_TEXT,
-	    str(event, "text"));
+	    strstr(type, "failed") || strstr(type, "gone") ? THEME_WARN : THEME_TEXT, cut);
 }
 
 static void status_cb(void *arg, json_t *reply, const struct cl_err *err)

@@ -165,6 +165,24 @@ static void status_becomes_tiers(void **state)
 	json_decref(o);
 }
 
+static void images_are_named_by_owner_and_digest(void **state)
+{
+	struct ops_model m = { .known = false };
+	json_t *o = parse("{\"project\":\"shop\",\"env\":\"dev\",\"tiers\":["
+			  "{\"tier\":\"web\",\"image\":\"sha256:1f0c22aa\"},"
+			  "{\"tier\":\"was\",\"image\":\"x/app@sha256:9c41fe2aa\"},"
+			  "{\"tier\":\"db\",\"image\":\"sha256:77\"},"
+			  "{\"tier\":\"odd\",\"image\":\"nothing\"},{\"tier\":\"none\"}]}");
+
+	ops_model_status(&m, o);
+	assert_string_equal(m.tiers[0].image, "web@1f0c\u2026");
+	assert_string_equal(m.tiers[1].image, "shop@9c41\u2026");
+	assert_string_equal(m.tiers[2].image, "pg@77\u2026");
+	assert_string_equal(m.tiers[3].image, "nothing");
+	assert_string_equal(m.tiers[4].image, "");
+	json_decref(o);
+}
+
 static void asking_counts_from_what_was_asked(void **state)
 {
 	struct ops_model m = { .known = false };
@@ -208,6 +226,7 @@ int main(void)
 		cmocka_unit_test(own_projects_come_first_and_the_choice_stays),
 		cmocka_unit_test(odd_replies_harm_nothing),
 		cmocka_unit_test(status_becomes_tiers),
+		cmocka_unit_test(images_are_named_by_owner_and_digest),
 		cmocka_unit_test(asking_counts_from_what_was_asked),
 		cmocka_unit_test(sizes_are_readable),
 	};
