@@ -237,7 +237,7 @@ account_remove(struct engine *e, const struct store_user *u, struct cl_err *err)
 	} else {
 		start_home(e, u->id, false);
 	}
-	auth_revoke(e, u->id, "this account was removed");
+	auth_revoke(e, u->id, "this account was removed", "");
 	event_hub_drop(e, u->id);
 	return 0;
 }

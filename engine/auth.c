@@ -170,7 +170,7 @@ say(struct peer *p, const struct ipc_out *m)
 /* -- who is it -- */
 
 static int
-reply_user(struct peer *p, int64_t id, const struct store_user *u)
+reply_user(struct peer *p, int64_t id, const struct store_user *u, const char *fingerprint)
 {
 	struct ipc_out m;
 
@@ -183,6 +183,7 @@ reply_user(struct peer *p, int64_t id, const struct store_user *u)
 		ipc_put_u32(&m, engine_uid(p->auth->engine, u->id));
 		ipc_put_u32(&m, engine_uid(p->auth->engine, u->id));
 		ipc_put_str(&m, u->role);
+		ipc_put_str(&m, fingerprint);
 	}
 	return say(p, &m);
 }
@@ -207,7 +208,7 @@ on_key(struct peer *p, struct ipc_in *in)
 	ok = sshkey_parse(&k, key, NULL) == 0 &&
 	    store_user_key_owner(s, k.blob, k.len, &owner, NULL) == 0 &&
 	    store_user_find(s, name, &u, NULL) == 0 && u.id == owner && !u.disabled;
-	return reply_user(p, id, ok ? &u : NULL);
+	return reply_user(p, id, ok ? &u : NULL, k.fingerprint);
 }
 
 static void checked_cb(struct engine *e, void *arg);
@@ -248,7 +249,7 @@ checked_cb(struct engine *e, void *arg)
 		c->ok = c->ok && store_user_get(e->store, c->user.id, &now, NULL) == 0 && !now.disabled;
 		for (struct peer *p = e->auth->peers, *next; p != NULL; p = next) {
 			next = p->next;
-			if (p->serial == c->peer && reply_user(p, c->id, c->ok ? &c->user : NULL) < 0)
+			if (p->serial == c->peer && reply_user(p, c->id, c->ok ? &c->user : NULL, "") < 0)
 				drop(p);
 		}
 		start_checks(e->auth);
@@ -279,7 +280,7 @@ on_password(struct peer *p, struct ipc_in *in)
 
 		log_warn("auth: too many passwords at once, one was refused");
 		free_check(c);
-		return reply_user(p, id, NULL);
+		return reply_user(p, id, NULL, "");
 	}
 	if (store_user_find(s, name, &c->user, NULL) == 0 && !c->user.disabled)
 		store_user_password(s, c->user.id, c->hash, sizeof c->hash, NULL);
@@ -461,7 +462,7 @@ peer_cb(uv_poll_t *h, int status, int events)
 }
 
 void
-auth_revoke(struct engine *e, int64_t user, const char *reason)
+auth_revoke(struct engine *e, int64_t user, const char *reason, const char *fingerprint)
 {
 	struct ipc_out m;
 
@@ -470,6 +471,7 @@ auth_revoke(struct engine *e, int64_t user, const char *reason)
 	ipc_begin(&m, AUTH_REVOKE);
 	ipc_put_i64(&m, user);
 	ipc_put_str(&m, reason);
+	ipc_put_str(&m, fingerprint);
 	for (struct peer *p = e->auth->peers, *next; p != NULL; p = next) {
 		next = p->next;
 		if (say(p, &m) < 0)

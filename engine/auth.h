@@ -14,6 +14,6 @@ struct engine;
 struct auth *auth_open(struct engine *e, const char *path, struct cl_err *err);
 void auth_close(struct auth *a); /* run the loop once more afterwards */
 /* Every listener ends what this user has open. */
-void auth_revoke(struct engine *e, int64_t user, const char *reason);
+void auth_revoke(struct engine *e, int64_t user, const char *reason, const char *fingerprint);
 
 #endif

@@ -1,4 +1,5 @@
 /* Routes of public keys. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -65,15 +66,34 @@ key_add(struct engine *e, struct request *r, struct reply *p, struct cl_err *err
 	return 0;
 }
 
+struct wanted {
+	const char *which; /* a decimal id or a fingerprint */
+	char fingerprint[64];
+};
+
+static int
+fingerprint_cb(void *arg, const struct store_key *k)
+{
+	struct wanted *w = arg;
+	char id[32];
+
+	snprintf(id, sizeof id, "%lld", (long long)k->id);
+	if (strcmp(w->which, id) == 0 || strcmp(w->which, k->fingerprint) == 0)
+		mem_copy_str(w->fingerprint, sizeof w->fingerprint, k->fingerprint);
+	return 0;
+}
+
 static int
 key_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	const char *which = request_param(r, "key");
+	struct wanted w = {.which = which};
 
 	request_detail(r, "%s", which);
-	if (store_user_key_remove(e->store, r->user, which, err) < 0)
+	if (store_user_key_each(e->store, r->user, fingerprint_cb, &w, err) < 0 ||
+	    store_user_key_remove(e->store, r->user, which, err) < 0)
 		return -1;
-	auth_revoke(e, r->user, "a key of this account was removed");
+	auth_revoke(e, r->user, "the key that opened this connection was removed", w.fingerprint);
 	reply_done(p);
 	return 0;
 }

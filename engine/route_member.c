@@ -43,7 +43,7 @@ static void
 cut_off(struct engine *e, int64_t user, enum policy_role before, enum policy_role now)
 {
 	if (before >= POLICY_EDITOR && now < POLICY_EDITOR)
-		auth_revoke(e, user, "your rights in a project have changed");
+		auth_revoke(e, user, "your rights in a project have changed", "");
 	if (now < before)
 		event_hub_drop(e, user);
 }

@@ -275,6 +275,7 @@ int auth_decode(struct ipc_in *in, int64_t *id, struct auth_answer *answer)
 		answer->uid = ipc_get_u32(in);
 		answer->gid = ipc_get_u32(in);
 		ipc_get_str(in, answer->role, sizeof(answer->role));
+		ipc_get_str(in, answer->fingerprint, sizeof(answer->fingerprint));
 	} else if (in->type == AUTH_TARGET_REPLY && answer->ok) {
 		get_target(in, answer);
 	} else if (in->type == AUTH_TARGET_REPLY) {
@@ -289,15 +290,16 @@ static int take(struct auth *a)
 {
 	struct auth_answer answer;
 	struct question **link;
-	char reason[256];
+	char reason[256], fingerprint[128];
 	int64_t id;
 
 	if (auth_in.type == AUTH_REVOKE) {
 		id = ipc_get_i64(&auth_in);
 		ipc_get_str(&auth_in, reason, sizeof(reason));
+		ipc_get_str(&auth_in, fingerprint, sizeof(fingerprint));
 		if (ipc_end(&auth_in) < 0)
 			return -1;
-		a->revoke(a->arg, id, reason);
+		a->revoke(a->arg, id, reason, fingerprint);
 		return 0;
 	}
 	if (auth_decode(&auth_in, &id, &answer) < 0)

@@ -25,6 +25,7 @@ struct auth_answer {
 	uid_t uid;
 	gid_t gid;
 	char role[32];
+	char fingerprint[128]; /* of the key, "" after a password */
 	/* to a target */
 	int64_t project_id;
 	char owner[NAME_SIZE], project[NAME_SIZE]; /* "" = home screen */
@@ -37,7 +38,8 @@ struct auth_answer {
 struct auth;
 /* Called once for each question; the answer is borrowed.  ok is false when no engine answered. */
 typedef void auth_answer_cb(void *arg, const struct auth_answer *answer);
-typedef void auth_revoke_cb(void *arg, int64_t user_id, const char *reason);
+/* fingerprint: only what was opened with that key; "" = all. */
+typedef void auth_revoke_cb(void *arg, int64_t user_id, const char *reason, const char *fingerprint);
 
 /* peer: the only uid beside root that may be at the other end. */
 struct auth *auth_new(const char *path, uid_t peer, auth_revoke_cb *revoke, void *arg);

@@ -15,6 +15,7 @@ struct launch_user {
 	int64_t id;
 	char name[NAME_SIZE];
 	char role[32];
+	char fingerprint[128]; /* of the key that was proven, "" after a password */
 	uid_t uid;
 	gid_t gid;
 };

@@ -65,10 +65,10 @@ static int load_settings(struct cl_err *err)
 	return gateway_settings(&gateway, err);
 }
 
-static void revoke_cb(void *arg, int64_t user_id, const char *reason)
+static void revoke_cb(void *arg, int64_t user_id, const char *reason, const char *fingerprint)
 {
 	log_info("user %lld: ending what is open: %s", (long long)user_id, reason);
-	peer_revoke(arg, user_id, reason);
+	peer_revoke(arg, user_id, reason, fingerprint);
 }
 
 static void reaped(struct child *c, int status)

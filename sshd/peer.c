@@ -174,11 +174,14 @@ int peer_turn(struct peer *p, int64_t now)
 	return heartbeat(p, now);
 }
 
-void peer_revoke(struct gateway *g, int64_t user_id, const char *reason)
+void peer_revoke(struct gateway *g, int64_t user_id, const char *reason, const char *fingerprint)
 {
 	for (struct peer *p = g->peers; p; p = p->next)
-		if (p->user.id == user_id && p->user.name[0])
+		if (p->user.id == user_id && p->user.name[0] &&
+		    (!*fingerprint || strcmp(p->user.fingerprint, fingerprint) == 0))
 			peer_close(p, reason);
+	if (*fingerprint)
+		return;
 	if (user_id <= 0 || user_id > 1000000000)
 		return;
 	for (struct child *c = child_first(); c; c = child_next(c, -1, NULL))

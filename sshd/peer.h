@@ -65,8 +65,9 @@ void peer_close(struct peer *p, const char *reason);
 void peer_kill(struct peer *p, const char *why);
 /* Grace, heartbeat; ms until it wants to be looked at again, -1 = only when ready. */
 int peer_turn(struct peer *p, int64_t now);
-/* The engine asks to end what this user has open. */
-void peer_revoke(struct gateway *g, int64_t user_id, const char *reason);
+/* The engine asks to end what this user has open; with a fingerprint (not ""), only connections
+ * that were opened with that key. */
+void peer_revoke(struct gateway *g, int64_t user_id, const char *reason, const char *fingerprint);
 /* Peers that are not authenticated: all, or of one source. */
 int peer_unproven(const struct gateway *g, const struct addr *only);
 

@@ -54,6 +54,7 @@ static void verdict_cb(void *arg, const struct auth_answer *answer)
 		p->user.gid = answer->gid;
 		mem_copy_str(p->user.name, sizeof(p->user.name), answer->user);
 		mem_copy_str(p->user.role, sizeof(p->user.role), answer->role);
+		mem_copy_str(p->user.fingerprint, sizeof(p->user.fingerprint), answer->fingerprint);
 		p->target = p->asked;
 		peer_note(p, "login", p->asked_name);
 	} else if (!ok && proof) {

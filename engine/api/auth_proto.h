@@ -20,14 +20,16 @@ enum auth_type {
 	 * str kind: login, logout, refused, penalty, session, crash; str detail */
 	AUTH_NOTE,
 	/* Answer to KEY and PASSWORD: i64 id; u32 ok; then, if ok: i64 user id; str user; u32 uid;
-	 * u32 gid; str role.  Nothing distinguishes an unknown user from a wrong key or password. */
+	 * u32 gid; str role; str fingerprint of the key ("" after a password).  Nothing
+	 * distinguishes an unknown user from a wrong key or password. */
 	AUTH_REPLY = 0x280,
 	/* Answer to TARGET: i64 id; u32 ok; if ok: i64 project id; str owner; str project;
 	 * str home directory of the user; str workspace directory ("" for home);
 	 * u32 n; n x u32 supplementary gid.  If not ok: an error (ipc_put_err). */
 	AUTH_TARGET_REPLY,
-	/* Unasked, to every connected listener: end what this user has open (key removed, user
-	 * disabled).  i64 user id; str reason */
+	/* Unasked, to every connected listener.  i64 user id; str reason; str fingerprint: "" ends all
+	 * that this user has open (account removed, rights changed), otherwise only the connections
+	 * that were opened with that key, which is no longer theirs. */
 	AUTH_REVOKE,
 };
 

@@ -85,7 +85,7 @@ def test_a_member_sees_and_talks(lab, alice, bob):
 
 
 def test_every_verb_left_an_audit_row(lab, alice, bob):
-    rows = lab.admin.json("audit")["audit"]
+    rows = lab.admin.json("audit -n 1000")["audit"]
     verbs = {r["verb"] for r in rows}
     assert {"user add", "key add", "invite", "project create", "project member add", "chat say", "exec"} <= verbs, verbs
     assert [r for r in rows if r["user"] == "alice" and r["verb"] == "invite" and r["result"] != "ok"]

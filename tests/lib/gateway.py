@@ -113,7 +113,7 @@ class Engine(threading.Thread):
             if not u or proof not in u["proofs"]:
                 return u32(AUTH_REPLY) + i64(req) + u32(0)
             uid = u.get("uid", UID_BASE + u["id"])
-            return u32(AUTH_REPLY) + i64(req) + u32(1) + i64(u["id"]) + text(user) + u32(uid) + u32(uid) + text("user")
+            return u32(AUTH_REPLY) + i64(req) + u32(1) + i64(u["id"]) + text(user) + u32(uid) + u32(uid) + text("user") + text("SHA256:test")
         if kind == AUTH_TARGET:
             user_id, owner, project = m.i64(), m.str(), m.str()
             name = next(n for n, u in self.users.items() if u["id"] == user_id)
@@ -132,7 +132,7 @@ class Engine(threading.Thread):
 
     def revoke(self, user_id, reason):
         for p in self.peers:
-            p.send(u32(AUTH_REVOKE) + i64(user_id) + text(reason))
+            p.send(u32(AUTH_REVOKE) + i64(user_id) + text(reason) + text(""))
 
     def stop(self):
         self.stopping = True

@@ -243,7 +243,7 @@ class Lab:
         """Kill one of this instance's daemons and wait until its supervisor has started it again."""
         old = self.pid(daemon)
         os.kill(old, sig)
-        wait_until(f"{daemon} restarted", lambda: self.pid(daemon) != old, 15)
+        wait_until(f"{daemon} restarted", lambda: self.pid(daemon) not in (None, old), 15)
 
     def instance(self):
         """What this instance's containers carry as label codinglab.instance; the store is shared with other tests."""

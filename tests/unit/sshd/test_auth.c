@@ -23,7 +23,7 @@ static struct ipc_out out;
 static struct ipc_in in;
 static int answers, revoked;
 static struct auth_answer last;
-static char revoke_reason[64];
+static char revoke_reason[64], revoke_key[128];
 
 static void answer_cb(void *arg, const struct auth_answer *answer)
 {
@@ -33,10 +33,11 @@ static void answer_cb(void *arg, const struct auth_answer *answer)
 		*(int *)arg += 1;
 }
 
-static void revoke_cb(void *arg, int64_t user_id, const char *reason)
+static void revoke_cb(void *arg, int64_t user_id, const char *reason, const char *fingerprint)
 {
 	revoked = (int)user_id;
 	snprintf(revoke_reason, sizeof(revoke_reason), "%s", reason);
+	snprintf(revoke_key, sizeof(revoke_key), "%s", fingerprint);
 }
 
 static int setup(void **state)
@@ -120,6 +121,7 @@ static void test_answers_in_any_order(void **state)
 	ipc_put_u32(&out, 200007);
 	ipc_put_u32(&out, 200007);
 	ipc_put_str(&out, "teacher");
+	ipc_put_str(&out, "SHA256:abc");
 	assert_int_equal(ipc_send(engine, &out), 0);
 	pass();
 	assert_true(first == 1 && last.ok);
@@ -242,10 +244,12 @@ static void test_revocation(void **state)
 	ipc_begin(&out, AUTH_REVOKE);
 	ipc_put_i64(&out, 7);
 	ipc_put_str(&out, "your key was removed");
+	ipc_put_str(&out, "SHA256:abc");
 	ipc_send(engine, &out);
 	pass();
 	assert_int_equal(revoked, 7);
 	assert_string_equal(revoke_reason, "your key was removed");
+	assert_string_equal(revoke_key, "SHA256:abc");
 }
 
 static void test_nonsense_ends_the_link(void **state)
