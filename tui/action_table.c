@@ -28,6 +28,7 @@ const struct action action_table[] = {
 	{ "open-project", "NAME", "Open another project", NULL, false },
 	{ "detach", "", "Leave; the session lives on", NULL, true },
 	{ "quit", "", "End this session", NULL, true },
+	{ "mouse", "[on|off]", "Give the mouse to the IDE, or back to the terminal", NULL, true },
 	{ "redraw", "", "Paint the screen afresh", NULL, true },
 	{ "prefix", "", "The next key is for the IDE, not for the program", NULL, false },
 	/* lists */

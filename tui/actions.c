@@ -233,6 +233,20 @@ static void do_prefix(struct ui *ui, int argc, char **argv)
 	redraw_all(ui);
 }
 
+static void do_mouse(struct ui *ui, int argc, char **argv)
+{
+	const char *how = word(argc, argv, 1);
+	bool on = *how ? strcmp(how, "on") == 0 : !doors_mouse(ui->doors);
+
+	if (*how && !on && strcmp(how, "off") != 0) {
+		ui_message(ui, UI_ERROR, "mouse: on or off");
+		return;
+	}
+	doors_set_mouse(ui->doors, on);
+	ui->redraw = true;
+	ui_message(ui, UI_INFO, on ? "the mouse is on" : "the mouse is off: it selects text of your terminal");
+}
+
 static void do_redraw(struct ui *ui, int argc, char **argv)
 {
 	doors_out_of_step(ui->doors);
@@ -374,7 +388,7 @@ static const struct {
 	{ "detach", do_detach },       { "open-project", do_open_project },
 	{ "quit", do_quit },	       { "redraw", do_redraw },
 	{ "prefix", do_prefix },       { "goto-file", do_goto_file },
-	{ "git", do_git },
+	{ "git", do_git },	       { "mouse", do_mouse },
 };
 
 void actions_run(struct ui *ui, int argc, char **argv)

@@ -44,6 +44,7 @@ struct doors {
 	const struct doors_ops *ops;
 	void *arg;
 	struct door *first, *last;
+	bool mouse;
 	struct ipc_in in;
 	struct ipc_out msg;
 };
@@ -173,7 +174,7 @@ static void add_enter(struct door *d)
 		buf_add(&d->out, d->extra.data, d->extra.len);
 	buf_clear(&d->extra);
 	if (!d->entered)
-		buf_add_str(&d->out, term_enter(true));
+		buf_add_str(&d->out, term_enter(d->all->mouse));
 	d->entered = true;
 }
 
@@ -250,6 +251,21 @@ void doors_emit(struct doors *ds, const char *bytes, size_t n)
 	for (struct door *d = ds->first; d; d = d->next)
 		if (d->state == DOORS_READY && d->info.mode == DOOR_OWNER)
 			buf_add(&d->extra, bytes, n);
+}
+
+void doors_set_mouse(struct doors *ds, bool on)
+{
+	const char *bytes = term_mouse(on);
+
+	ds->mouse = on;
+	for (struct door *d = ds->first; d; d = d->next)
+		if (d->state == DOORS_READY && d->entered)
+			buf_add(&d->extra, bytes, strlen(bytes));
+}
+
+bool doors_mouse(const struct doors *ds)
+{
+	return ds->mouse;
 }
 
 /* ---- reading ---- */
@@ -468,6 +484,7 @@ struct doors *doors_new(uv_loop_t *loop, int listen_fd, uid_t peer_uid,
 	struct doors *ds = mem_alloc(sizeof(*ds));
 
 	ds->listen_fd = listen_fd;
+	ds->mouse = true;
 	ds->peer_uid = peer_uid;
 	ds->ops = ops;
 	ds->arg = arg;

@@ -61,6 +61,10 @@ void doors_out_of_step(struct doors *ds);
 /* Extra bytes (bell, OSC 52) to owner doors, with or before the next frame. */
 void doors_emit(struct doors *ds, const char *bytes, size_t n);
 
+/* Does the mouse report to the session (on) or select in the users' own terminals?  All doors. */
+void doors_set_mouse(struct doors *ds, bool on);
+bool doors_mouse(const struct doors *ds);
+
 /* The door the last input came from, or NULL. */
 struct door *doors_last(const struct doors *ds);
 /* Say good-bye and close: exit status, and a line for the user or "". */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "tui/chrome.h"
+#include "tui/doors.h"
 #include "tui/dialog.h"
 #include "tui/keymap.h"
 #include "tui/menu.h"
@@ -173,9 +174,16 @@ static void mouse(struct ui *ui, const struct term_mouse *m)
 			menu_ended(ui, menu_mouse(ui->menu, m->y, m->x));
 		return;
 	}
-	if (ui->palette)
+	if (ui->palette) {
+		palette_ended(ui, palette_mouse(ui->palette, m, term_rows(), term_cols()));
 		return;
+	}
 	v = chrome_view_at(ui, m->y, m->x);
+	if (ui->popup && v != ui->current[VIEW_POPUP]) {
+		if (press && ui->focused == ui->current[VIEW_POPUP])
+			ui_command(ui, "close"); /* pressed beside it */
+		return;
+	}
 	if (!v) {
 		if (press)
 			press_outside_views(ui, m);
@@ -206,7 +214,7 @@ void input_event(struct ui *ui, const struct term_event *ev)
 {
 	if (ev->kind == TERM_KEY)
 		key(ui, &ev->key);
-	else if (ev->kind == TERM_MOUSE)
+	else if (ev->kind == TERM_MOUSE && doors_mouse(ui->doors))
 		mouse(ui, &ev->mouse);
 	else if (ev->kind == TERM_PASTE)
 		paste(ui, ev->paste, ev->paste_len);

@@ -40,6 +40,7 @@ static const struct item items[] = {
 	{ NULL, "Hide or show terminals", "hide terminal", false },
 	{ NULL, "Hide or show chat", "hide chat", false },
 	{ NULL, "Zoom", "zoom", false },
+	{ NULL, "Mouse on or off", "mouse", true },
 	{ NULL, "Repaint", "redraw", true },
 	{ "Run", "Run", "run-project", false },
 	{ NULL, "New terminal", "terminal new", false },

@@ -186,6 +186,23 @@ struct rect palette_rect(int rows, int cols)
 	return r;
 }
 
+enum palette_state palette_mouse(struct palette *p, const struct term_mouse *m, int rows, int cols)
+{
+	struct rect r = palette_rect(rows, cols);
+	int row = m->y - r.y - 2;
+
+	if (m->kind == MOUSE_WHEEL_UP || m->kind == MOUSE_WHEEL_DOWN)
+		move_choice(p, m->kind == MOUSE_WHEEL_UP ? -1 : 1);
+	if (m->kind != MOUSE_PRESS)
+		return PALETTE_OPEN;
+	if (!rect_has(&r, m->y, m->x))
+		return PALETTE_CLOSED;
+	if (row < 0 || row >= r.h - 3 || p->top + row >= p->nhits)
+		return PALETTE_OPEN;
+	p->chosen = p->top + row;
+	return enter(p);
+}
+
 static const char *key_of(const char *name)
 {
 	for (const struct keymap_row *r = keymap_table; r->context; r++)

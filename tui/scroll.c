@@ -128,6 +128,14 @@ void scroll_move(struct scroll *s, const char *how)
 			scroll_by(s, moves[i].lines + moves[i].pages * s->h);
 }
 
+bool scroll_mouse(struct scroll *s, const struct term_mouse *m)
+{
+	if (m->kind != MOUSE_WHEEL_UP && m->kind != MOUSE_WHEEL_DOWN)
+		return false;
+	scroll_by(s, m->kind == MOUSE_WHEEL_UP ? 3 : -3);
+	return true;
+}
+
 /* Draw row `row` of a wrapped line. */
 static void draw_row(const struct scroll_line *l, int row, int y, int x, int w)
 {

@@ -36,6 +36,8 @@ void scroll_add_text(struct scroll *s, enum term_theme theme, const char *text, 
 /* "up", "down", "page-up", "page-down", "top", "bottom". */
 void scroll_move(struct scroll *s, const char *how);
 void scroll_by(struct scroll *s, int rows_up);
+/* The wheel; false: something else was done with the mouse. */
+bool scroll_mouse(struct scroll *s, const struct term_mouse *m);
 /* Into rows y..y+h-1 of the clip, over its whole width less x on the left. */
 void scroll_draw(struct scroll *s, int y, int x, int h, int w);
 

@@ -386,6 +386,7 @@ int session_run(const struct ui_info *info)
 	init_loop(s);
 	init_layout(ui);
 	ui->doors = doors_new(&ui->loop, info->listen_fd, 0, &door_ops, s);
+	doors_set_mouse(ui->doors, config_bool("tui.mouse"));
 	init_engine(ui);
 	uv_run(&ui->loop, UV_RUN_DEFAULT);
 	close_all(s);

@@ -445,6 +445,11 @@ const char *term_enter(bool mouse)
 		     : "\033[?1049h\033[?1h\033=\033[?2004h\033[m\033[H\033[2J";
 }
 
+const char *term_mouse(bool on)
+{
+	return on ? "\033[?1000h\033[?1002h\033[?1006h" : "\033[?1006l\033[?1002l\033[?1000l";
+}
+
 const char *term_leave(void)
 {
 	return "\033[?1006l\033[?1002l\033[?1000l\033[?2004l\033[?1l\033>\033[m\033[?25h\033[?1049l";

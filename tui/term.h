@@ -131,5 +131,6 @@ bool term_cursor_shown(void); /* in the frame that was made last */
 /* Bytes that a door's terminal needs before its first and after its last frame. */
 const char *term_enter(bool mouse);
 const char *term_leave(void);
+const char *term_mouse(bool on); /* reports of presses, drags and the wheel */
 
 #endif

@@ -97,6 +97,12 @@ static void events_event(struct view *v, const char *type, json_t *event)
 	view_redraw(v);
 }
 
+static bool events_mouse(struct view *v, const struct term_mouse *m)
+{
+	view_redraw(v);
+	return scroll_mouse(&((struct events *)v)->text, m);
+}
+
 static const char *events_title(struct view *v)
 {
 	return "Events";
@@ -110,6 +116,7 @@ const struct view_ops view_events_ops = {
 	.create = events_create,
 	.free = events_free,
 	.draw = events_draw,
+	.mouse = events_mouse,
 	.action = events_action,
 	.event = events_event,
 	.title = events_title,

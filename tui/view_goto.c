@@ -295,6 +295,23 @@ static bool goto_key(struct view *v, const struct term_key *k)
 	return true;
 }
 
+static bool goto_mouse(struct view *v, const struct term_mouse *m)
+{
+	struct pick *p = of(v);
+	size_t row = p->top + (size_t)(m->y > 0 ? m->y - 1 : 0);
+
+	if (m->kind == MOUSE_WHEEL_UP && p->chosen > 0)
+		p->chosen--;
+	else if (m->kind == MOUSE_WHEEL_DOWN && p->chosen + 1 < p->nhits)
+		p->chosen++;
+	else if (m->kind == MOUSE_PRESS && m->y > 0 && row < p->nhits) {
+		p->chosen = row;
+		enter(p);
+	}
+	view_redraw(v);
+	return true;
+}
+
 static bool goto_paste(struct view *v, const char *text, size_t n)
 {
 	field_paste(&of(v)->field, text, n);
@@ -316,6 +333,7 @@ const struct view_ops view_goto_ops = {
 	.free = goto_free,
 	.draw = goto_draw,
 	.key = goto_key,
+	.mouse = goto_mouse,
 	.paste = goto_paste,
 	.title = goto_title,
 };

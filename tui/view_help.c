@@ -119,6 +119,12 @@ static bool help_action(struct view *v, int argc, char **argv)
 	return true;
 }
 
+static bool help_mouse(struct view *v, const struct term_mouse *m)
+{
+	view_redraw(v);
+	return scroll_mouse(&((struct help *)v)->text, m);
+}
+
 static const char *help_title(struct view *v)
 {
 	return ((struct help *)v)->title;
@@ -132,6 +138,7 @@ const struct view_ops view_help_ops = {
 	.create = help_create,
 	.free = help_free,
 	.draw = help_draw,
+	.mouse = help_mouse,
 	.action = help_action,
 	.title = help_title,
 };

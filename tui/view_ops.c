@@ -409,6 +409,17 @@ static bool operate_mouse(struct view *v, const struct term_mouse *m)
 {
 	struct operate *o = (struct operate *)v;
 
+	bool wheel = m->kind == MOUSE_WHEEL_UP || m->kind == MOUSE_WHEEL_DOWN;
+
+	if (wheel && term_cols() >= 100 && m->x >= term_cols() - SIDE_WIDTH) {
+		view_redraw(v);
+		return scroll_mouse(&o->events, m);
+	}
+	if (wheel) {
+		ops_model_choose(&o->model, o->model.chosen + (m->kind == MOUSE_WHEEL_UP ? -1 : 1));
+		view_redraw(v);
+		return true;
+	}
 	if (m->kind != MOUSE_PRESS || m->y < 2 || m->y >= 2 + o->model.ntiers)
 		return false;
 	ops_model_choose(&o->model, m->y - 2);

@@ -365,6 +365,32 @@ static void only_so_many_doors(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void the_mouse_is_given_back_and_taken(void **state)
+{
+	struct world *w = *state;
+	char text[65536];
+	int fd, other;
+
+	assert_true(doors_mouse(w->doors));
+	fd = open_door(w, 24, 80);
+	frame(w, "first");
+	assert_int_equal(take_frame(w, fd, text, sizeof(text)), 1);
+	assert_non_null(strstr(text, "\033[?1002h"));
+	ack(w, fd, 1);
+	doors_set_mouse(w->doors, false);
+	frame(w, "second");
+	assert_int_equal(take_frame(w, fd, text, sizeof(text)), 2);
+	assert_non_null(strstr(text, "\033[?1002l"));
+	/* a door that comes later is not asked for reports either */
+	other = open_door(w, 24, 80);
+	frame(w, "third");
+	assert_int_equal(take_frame(w, other, text, sizeof(text)), 1);
+	assert_non_null(strstr(text, "\033[?1049h"));
+	assert_null(strstr(text, "\033[?1002h"));
+	close(fd);
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +400,7 @@ int main(void)
 		TEST(broken_doors_are_closed),
 		TEST(leaving_restores_the_terminal),
 		TEST(a_switch_names_its_target),
+		TEST(the_mouse_is_given_back_and_taken),
 		TEST(only_so_many_doors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
