@@ -181,6 +181,7 @@ static int send_opened_tty(struct exec *x)
 {
 	struct ipc_out m;
 
+	sock_nonblock(x->stream, 0); /* a client that wants it otherwise says so itself */
 	ipc_begin(&m, EXEC_OPENED);
 	ipc_put_u32(&m, 1);
 	ipc_put_bytes(&m, x->early.data, x->early.len < IPC_DATA_MAX ? x->early.len : IPC_DATA_MAX);
