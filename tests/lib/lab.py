@@ -237,7 +237,13 @@ class Lab:
         return me
 
     def pid(self, daemon):
-        return int((self.dir / f"s/run/pids/{daemon}.pid").read_text() or 0)
+        """Process id, None in the moment between its end and its restart."""
+        try:
+            pid = int((self.dir / f"s/run/pids/{daemon}.pid").read_text())
+            os.kill(pid, 0)
+            return pid
+        except (OSError, ValueError):
+            return None
 
     def kill_daemon(self, daemon, sig=signal.SIGKILL):
         """Kill one of this instance's daemons and wait until its supervisor has started it again."""
