@@ -3,11 +3,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fetch.h"
 #include "base/mem.h"
 
 #define CALL_MS 60000
+#define LIST_TRIES 5
+#define LIST_PAUSE_US 20000u
 #define REPLY_MAX (8u << 20)
 
 void docker_url(char out[DOCKER_URL], const char *fmt, ...)
@@ -153,6 +156,28 @@ int docker_call(const struct docker *d, const char *method, const char *url, jso
     json_t **reply, struct cl_err *err)
 {
 	return docker_call_timed(d, method, url, body, CALL_MS, reply, err);
+}
+
+json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err)
+{
+	struct cl_err why = {0};
+
+	for (int tries = 0; tries < LIST_TRIES; tries++) {
+		json_t *list = NULL;
+
+		err_clear(&why);
+		if (docker_call(d, "GET", url, NULL, &list, &why) == 200 && json_is_array(list))
+			return list;
+		json_decref(list);
+		if (why.code == CL_UNAVAILABLE || why.code == CL_TIMEOUT)
+			break;
+		usleep(LIST_PAUSE_US << tries);
+	}
+	err_set(err, why.code ? why.code : CL_FAILED, "%s",
+	    why.code ? why.message : "container engine: its list is none");
+	if (why.hint[0])
+		err_hint(err, "%s", why.hint);
+	return NULL;
 }
 
 int docker_send(const struct docker *d, const char *method, const char *url, const char *type,

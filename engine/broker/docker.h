@@ -35,6 +35,9 @@ int docker_call(const struct docker *d, const char *method, const char *url, jso
 /* As docker_call() with a limit in ms (0 = none; docker_call() has 60 s). */
 int docker_call_timed(const struct docker *d, const char *method, const char *url, json_t *body,
     long timeout_ms, json_t **reply, struct cl_err *err);
+/* GET of a list.  An engine fails a whole listing when one thing of it goes meanwhile: asks again
+ * a few times.  The list, owned by the caller, or NULL with the reason. */
+json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err);
 /* POST or PUT of bytes that are no JSON. */
 int docker_send(const struct docker *d, const char *method, const char *url, const char *type,
     const void *data, size_t len, struct cl_err *err);

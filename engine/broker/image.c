@@ -161,16 +161,15 @@ static int id_of(const struct broker *b, const json_t *item, char *out, size_t s
 int image_list(const struct broker *b, int sock, struct cl_err *err)
 {
 	char url[DOCKER_URL], id[64], filter[128];
-	json_t *list = NULL, *item;
+	json_t *list, *item;
 	struct ipc_out m;
 	size_t i;
 
 	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(filter));
 	docker_url(url, "/images/json?filters=%s", filter);
-	if (docker_call(&b->docker, "GET", url, NULL, &list, err) != 200) {
-		json_decref(list);
-		return err_set(err, CL_FAILED, "the container engine lists no images");
-	}
+	list = docker_list(&b->docker, url, err);
+	if (!list)
+		return -1;
 	json_array_foreach(list, i, item) {
 		if (id_of(b, item, id, sizeof(id)) < 0)
 			continue;

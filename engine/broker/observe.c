@@ -164,7 +164,7 @@ int observe_send(const struct broker *b, int sock, int64_t project, bool with_st
     struct cl_err *err)
 {
 	char url[DOCKER_URL], filter[256], escaped[768];
-	json_t *list = NULL, *item;
+	json_t *list, *item;
 	size_t i;
 
 	if (project)
@@ -176,10 +176,9 @@ int observe_send(const struct broker *b, int sock, int64_t project, bool with_st
 		    b->place.instance);
 	docker_escape(filter, escaped, sizeof(escaped));
 	docker_url(url, "/containers/json?all=true&filters=%s", escaped);
-	if (docker_call(&b->docker, "GET", url, NULL, &list, err) != 200) {
-		json_decref(list);
-		return err_set(err, CL_FAILED, "the container engine lists nothing");
-	}
+	list = docker_list(&b->docker, url, err);
+	if (!list)
+		return -1;
 	for (i = 0; i < nseen; i++)
 		seen[i].used = false;
 	json_array_foreach(list, i, item) {
