@@ -38,6 +38,7 @@ struct op_job {
 static struct op_live *op_make(struct engine *e, const struct store_op *row);
 static void op_run(struct op_live *o);
 static void op_pump(struct engine *e);
+static bool op_must_wait(const struct op_live *o);
 static const struct op_kind *op_kind(const char *name);
 static void op_start_posted(struct engine *e, void *arg);
 static void op_finish(struct engine *e, int64_t id, const char *state, const struct cl_err *why,
@@ -60,7 +61,7 @@ void op_tick(struct engine *e)
 
 	for (struct op_live *o = e->ops->live, *next; o != NULL; o = next) {
 		next = o->next;
-		if (o->retry_ms == 0 || o->retry_ms > now || o->working)
+		if (o->retry_ms == 0 || o->retry_ms > now || o->working || op_must_wait(o))
 			continue;
 		o->retry_ms = 0;
 		op_run(o);
@@ -407,25 +408,32 @@ static void op_start_posted(struct engine *e, void *arg)
 	op_pump(e);
 }
 
-/* Start what may start, oldest first. */
+/* What is new is due at once: op_tick() runs it, outside of this walk. */
 static void op_pump(struct engine *e)
 {
-	struct op_live *o;
-	int heavy = 0;
-
-	for (o = e->ops->live; o != NULL; o = o->next)
-		heavy += o->started && o->working && op_kind(o->kind) != NULL &&
-		    op_kind(o->kind)->heavy;
-	for (o = e->ops->live; o != NULL && !e->stopping; o = o->next) {
-		const struct op_kind *k = op_kind(o->kind);
-
-		if (o->started || (k != NULL && k->heavy && heavy >= OP_HEAVY))
+	for (struct op_live *o = e->ops->live; o != NULL && !e->stopping; o = o->next) {
+		if (o->started)
 			continue;
-		heavy += k != NULL && k->heavy;
 		o->started = true;
-		o->retry_ms = clock_ms(); /* op_tick() runs it, outside of this walk */
+		o->retry_ms = clock_ms();
 		reconcile_wake(e);
 	}
+}
+
+/* A build waits while enough others are at work; what has been built already does not. */
+static bool op_must_wait(const struct op_live *o)
+{
+	const struct op_kind *k = op_kind(o->kind);
+	int heavy = 0;
+
+	if (k == NULL || !k->heavy || o->settling || o->pass != 0 || atomic_load(&o->cancel))
+		return false;
+	for (const struct op_live *p = o->e->ops->live; p != NULL; p = p->next) {
+		const struct op_kind *other = p->working ? op_kind(p->kind) : NULL;
+
+		heavy += other != NULL && other->heavy;
+	}
+	return heavy >= OP_HEAVY;
 }
 
 static void op_run(struct op_live *o)
@@ -525,7 +533,7 @@ static void op_work_done(struct engine *e, void *arg)
 	e->ops->working--;
 	j->done(j->o, j->arg);
 	mem_free(j);
-	op_pump(e);
+	reconcile_wake(e); /* for those that waited */
 }
 
 static void op_line_posted(struct engine *e, void *arg)
