@@ -41,6 +41,7 @@ struct subscriber {
 	struct stream *stream;
 	int64_t user, project, op;
 	bool admin;
+	bool presence;         /* of `user` in `project` */
 	bool dropping;         /* ends with the transaction under way */
 	bool replaying;
 	int64_t next_after;    /* replay: ids above this are to come */
@@ -314,15 +315,68 @@ drain_cb(void *arg)
 	}
 }
 
+/* -- who is there -- */
+
+/* Is s the first of its user's streams in that project? */
+static bool
+counts(const struct event_hub *h, const struct subscriber *s, int64_t project)
+{
+	if (!s->presence || s->project != project)
+		return false;
+	for (const struct subscriber *o = h->subscribers; o != s; o = o->next)
+		if (o->presence && o->project == project && o->user == s->user)
+			return false;
+	return true;
+}
+
+/* Not stored and without an id: it is true only now. */
+static void
+tell_presence(struct event_hub *h, int64_t project)
+{
+	struct store_event ev = {.id = h->newest, .at = clock_unix_ms(), .type = names[EVENT_ONLINE],
+	    .project = project, .env = "", .actor = "", .text = ""};
+	char data[48];
+	cl_autofree char *text = NULL;
+	json_t *o;
+	int n = 0;
+
+	for (struct subscriber *s = h->subscribers; s != NULL; s = s->next)
+		n += counts(h, s, project);
+	snprintf(data, sizeof data, "{\"online\":%d}", n);
+	ev.data = data;
+	o = event_hub_json(&ev);
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	for (struct subscriber *s = h->subscribers, *next; s != NULL; s = next) {
+		next = s->next;
+		if (s->presence && s->project == project)
+			stream_send(s->stream, ev.type, 0, text);
+	}
+}
+
+bool
+event_hub_present(const struct engine *e, int64_t project, int64_t user)
+{
+	if (e->events == NULL)
+		return false;
+	for (const struct subscriber *s = e->events->subscribers; s != NULL; s = s->next)
+		if (s->presence && s->project == project && s->user == user)
+			return true;
+	return false;
+}
+
 static void
 closed_cb(void *arg)
 {
 	struct subscriber *s = arg, **at;
+	struct event_hub *h = s->hub;
 
-	if (s->hub != NULL) {
-		for (at = &s->hub->subscribers; *at != s; at = &(*at)->next)
+	if (h != NULL) {
+		for (at = &h->subscribers; *at != s; at = &(*at)->next)
 			;
 		*at = s->next;
+		if (s->presence)
+			tell_presence(h, s->project);
 	}
 	mem_free(s);
 }
@@ -340,10 +394,13 @@ event_hub_subscribe(struct engine *e, struct stream *stream, const struct event_
 	s->admin = f->admin;
 	s->project = f->project;
 	s->op = f->op;
+	s->presence = f->presence && f->project != 0 && f->user != 0;
 	s->next = h->subscribers;
 	h->subscribers = s;
 	stream_on_close(stream, closed_cb, s);
 	stream_on_drain(stream, drain_cb, s);
+	if (s->presence)
+		tell_presence(h, s->project);
 	if (f->since < 0) {
 		if (h->newest > 0)
 			stream_send(stream, NULL, h->newest, NULL); /* where a return would begin */

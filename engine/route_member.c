@@ -12,21 +12,30 @@
 
 #define MEMBERS_MAX 500
 
+struct listing {
+	struct engine *e;
+	int64_t project;
+	json_t *list;
+};
+
 static int
 list_cb(void *arg, const struct store_member *m)
 {
-	json_array_append_new(arg,
-	    json_pack("{s:s, s:s}", "user", m->name, "role", policy_role_text(m->role)));
+	struct listing *l = arg;
+
+	json_array_append_new(l->list,
+	    json_pack("{s:s, s:s, s:b}", "user", m->name, "role", policy_role_text(m->role), "online",
+	    event_hub_present(l->e, l->project, m->user)));
 	return 0;
 }
 
 static int
 member_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	json_t *list = json_array();
-	int rc = store_project_member_each(e->store, r->project, list_cb, list, err);
+	struct listing l = {.e = e, .project = r->project, .list = json_array()};
+	int rc = store_project_member_each(e->store, r->project, list_cb, &l, err);
 
-	reply_json(p, 200, json_pack("{s:o}", "members", list));
+	reply_json(p, 200, json_pack("{s:o}", "members", l.list));
 	return rc;
 }
 

@@ -87,7 +87,8 @@ events(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 	struct event_hub_filter f = {.user = r->caller.id, .admin = r->caller.role == POLICY_ADMIN};
 
 	if (request_query_int(r, "op", 1, INT64_MAX, 0, &f.op, err) < 0 ||
-	    request_query_int(r, "since", 0, INT64_MAX, -1, &f.since, err) < 0)
+	    request_query_int(r, "since", 0, INT64_MAX, -1, &f.since, err) < 0 ||
+	    request_query_bool(r, "presence", &f.presence, err) < 0)
 		return -1;
 	if (r->last_event > 0)
 		f.since = r->last_event;

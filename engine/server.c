@@ -525,8 +525,13 @@ gone_cb(uv_poll_t *h, int status, int events)
 	struct server_conn *c = h->data;
 
 	uv_poll_stop(h);
-	if (c->wsi != NULL)
-		lws_set_timeout(c->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+	if (c->wsi == NULL)
+		return;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+	/* timeouts are looked at when something else happens: end it in the next turn */
+	buf_drop(&c->out, c->out.len);
+	c->ending = true;
+	lws_callback_on_writable(c->wsi);
 }
 
 /* The library does not look at a connection that it only writes to, so a stream would outlive its

@@ -40,6 +40,8 @@ struct session {
 	int64_t refilled; /* when the last credit was given */
 	int64_t frame_ms;
 	bool opened;      /* the first views are there */
+	bool present;     /* the engine counts us among those in the project */
+	int64_t newest;   /* id of the last event */
 };
 
 /* ---- frames ---- */
@@ -166,6 +168,8 @@ static void take_size(struct session *s, const struct doors_info *info)
 		open_views(s);
 }
 
+static void set_present(struct session *s);
+
 static void attach_cb(void *arg, struct door *d)
 {
 	struct session *s = arg;
@@ -179,6 +183,7 @@ static void attach_cb(void *arg, struct door *d)
 	}
 	take_size(s, info);
 	set_ticking(s);
+	set_present(s);
 	s->ui.redraw = true;
 }
 
@@ -216,6 +221,7 @@ static void ready_cb(void *arg)
 static void gone_cb(void *arg)
 {
 	set_ticking(arg);
+	set_present(arg);
 }
 
 static const struct doors_ops door_ops = {
@@ -274,6 +280,9 @@ static void own_event(struct ui *ui, const char *type, json_t *event)
 	if (strcmp(type, "dev.state") == 0) {
 		mem_copy_str(ui->dev_state, sizeof(ui->dev_state), str(data, "state"));
 		ui->redraw = ui->redraw_all = true;
+	} else if (strcmp(type, "online") == 0) {
+		ui->online = (int)json_integer_value(json_object_get(data, "online"));
+		ui->redraw = true;
 	} else if (strcmp(type, "op.done") == 0 && mine)
 		ui_message(ui, strcmp(str(data, "state"), "done") == 0 ? UI_INFO : UI_ERROR,
 		    "%s: %s%s%s", str(data, "kind"), str(event, "text"),
@@ -287,15 +296,18 @@ static void own_event(struct ui *ui, const char *type, json_t *event)
 
 static void event_cb(void *arg, const char *type, json_t *event)
 {
-	struct ui *ui = arg;
+	struct session *s = arg;
+	struct ui *ui = &s->ui;
+	int64_t id = json_integer_value(json_object_get(event, "id"));
 
+	s->newest = id > s->newest ? id : s->newest;
 	own_event(ui, type, event);
 	tell_views(ui, type, event);
 }
 
 static void engine_cb(void *arg, bool up, const struct cl_err *why)
 {
-	struct ui *ui = arg;
+	struct ui *ui = &((struct session *)arg)->ui;
 	bool was_down = ui->engine_down;
 
 	ui->engine_down = !up;
@@ -306,6 +318,30 @@ static void engine_cb(void *arg, bool up, const struct cl_err *why)
 		ask_project(ui);
 		tell_views(ui, "engine.up", NULL);
 	}
+}
+
+static void hear(struct session *s)
+{
+	struct ui *ui = &s->ui;
+	char query[64] = "";
+
+	if (ui->events)
+		client_events_close(ui->events);
+	if (ui->info->project_id)
+		snprintf(query, sizeof(query), "project=%lld%s", (long long)ui->info->project_id,
+		    s->present ? "&presence=1" : "");
+	ui->events = client_events_open(ui->client, query, s->newest, event_cb, engine_cb, s);
+}
+
+/* Who has left a session running is not in the project: the stream goes on as a mere listener. */
+static void set_present(struct session *s)
+{
+	bool present = doors_count(s->ui.doors) > 0 && s->ui.info->project_id;
+
+	if (present == s->present || s->ui.quitting)
+		return;
+	s->present = present;
+	hear(s);
 }
 
 /* ---- life ---- */
@@ -331,15 +367,6 @@ static void init_layout(struct ui *ui)
 	layout_split(ui->layout, VIEW_MAIN, LAYOUT_DOWN, VIEW_BELOW, 9);
 }
 
-static void init_engine(struct ui *ui)
-{
-	char query[64] = "";
-
-	ui->client = client_new(&ui->loop, ui->info->socket);
-	if (ui->info->project_id)
-		snprintf(query, sizeof(query), "project=%lld", (long long)ui->info->project_id);
-	ui->events = client_events_open(ui->client, query, 0, event_cb, engine_cb, ui);
-}
 
 static void init_loop(struct session *s)
 {
@@ -387,7 +414,8 @@ int session_run(const struct ui_info *info)
 	init_layout(ui);
 	ui->doors = doors_new(&ui->loop, info->listen_fd, 0, &door_ops, s);
 	doors_set_mouse(ui->doors, config_bool("tui.mouse"));
-	init_engine(ui);
+	ui->client = client_new(&ui->loop, info->socket);
+	hear(s);
 	uv_run(&ui->loop, UV_RUN_DEFAULT);
 	close_all(s);
 	return 0;

@@ -27,7 +27,7 @@ static void add_event(struct events *e, json_t *event)
 	bool bad = strstr(type, "failed") || strstr(type, "gone");
 	char lead[80];
 
-	if (id <= e->last || strcmp(type, "stats") == 0 || strcmp(type, "op.log") == 0)
+	if (!str(event, "text")[0] || id <= e->last || strcmp(type, "stats") == 0 || strcmp(type, "op.log") == 0)
 		return;
 	e->last = id;
 	snprintf(lead, sizeof(lead), "%.16s  %-16.32s", strlen(at) >= 16 ? at : "", type);

@@ -56,7 +56,7 @@ static void add_event(struct operate *o, json_t *event)
 	cl_autofree char *cut = mem_printf("%.*s%s", (int)fit, text, fit < n ? "\u2026" : "");
 
 	/* steps are in the top line, and instances tell of themselves */
-	if (id <= o->last_event || strcmp(type, "stats") == 0 || strcmp(type, "chat.message") == 0 ||
+	if (!*text || id <= o->last_event || strcmp(type, "stats") == 0 || strcmp(type, "chat.message") == 0 ||
 	    (strncmp(type, "op.", 3) == 0 && strcmp(type, "op.done") != 0))
 		return;
 	o->last_event = id;
@@ -135,7 +135,7 @@ static void operate_event(struct view *v, const char *type, json_t *event)
 	} else if (strcmp(type, "op.step") == 0)
 		mem_copy_str(o->model.step, sizeof(o->model.step),
 		    str(json_object_get(event, "data"), "step"));
-	else if (strcmp(type, "op.log") != 0 && strcmp(type, "chat.message") != 0)
+	else if (strcmp(type, "op.log") != 0 && strcmp(type, "online") != 0 && strcmp(type, "chat.message") != 0)
 		load(o);
 	if (event)
 		add_event(o, event);

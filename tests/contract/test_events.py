@@ -66,6 +66,22 @@ def test_without_since_nothing_old_comes():
     assert Events(engine, uid=ALICE, last=10**12).next()[1] == "resync"  # ids from another life
 
 
+def test_people_in_a_project_are_counted():
+    first = Events(engine, "?project=shop&presence=1", uid=ALICE)
+    assert first.wait("online")[2]["data"] == {"online": 1}
+    watcher = Events(engine, "?project=alice.shop", uid=MANY[1])
+    second = Events(engine, "?project=alice.shop&presence=1", uid=MANY[0])
+    assert second.wait("online")[2]["data"] == {"online": 2}
+    assert first.wait("online")[2]["data"] == {"online": 2}
+    members = {m["user"]: m["online"] for m in engine.get("/v1/projects/shop/members", ALICE).json["members"]}
+    assert members["alice"] and members["u0"] and not members["u1"], members
+    second.close()
+    assert first.wait("online")[2]["data"] == {"online": 1}
+    assert watcher.next(0.3) is None  # who only watches is neither counted nor told
+    assert Events(engine, "?presence=1", uid=STRANGER).status in (401, 403)
+    first.close()
+
+
 def test_filters():
     only = Events(engine, "?project=site", uid=ALICE)
     say("in shop")

@@ -38,6 +38,7 @@ class FakeEngine:
         self.images = [{"id": "base", "state": "ready"}, {"id": "django", "state": "building"}]
         self.tiers = {"web": 1, "was": 1, "db": 1}
         self.env, self.serving = "dev", False
+        self.streams = []
         self.listeners, self.lock, self.next_id = [], threading.Lock(), 1
         self.server = None
 
@@ -62,6 +63,7 @@ class FakeEngine:
                 n = int(self.headers.get("Content-Length") or 0)
                 raw = self.rfile.read(n) if n else b""
                 if self.path.split("?")[0] == "/v1/events":
+                    engine.streams.append(self.path)
                     return engine.stream(self)
                 body = json.loads(raw) if raw else None
                 with engine.lock:

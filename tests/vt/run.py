@@ -18,6 +18,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     row N = TEXT                the row is exactly that (right end trimmed)
     same as NAME                this door's screen equals that door's, cell for cell
     called METHOD PATH [JSON]   the engine got that call (within 10 s)        uncalled METHOD PATH
+    listened END                the newest event stream's query ends so
     exit CODE | switch TARGET   the door was told to leave    settle                 until nothing comes for 0.3 s
     idle SECONDS                no byte comes for so long     dead | alive           the session process
 
@@ -186,6 +187,13 @@ class Script:
     def do_switch(self, target):
         self.door.until("no SWITCH came", lambda: self.door.switch is not None, 10) if self.door.switch is None else None
         assert self.door.switch == target, self.door.switch
+
+    def do_listened(self, how):
+        """The newest event stream was asked for with just these words at its end."""
+        end = time.monotonic() + 10
+        while not (self.session.engine.streams and self.session.engine.streams[-1].endswith(how)):
+            assert time.monotonic() < end, f"the event streams were {self.session.engine.streams}"
+            time.sleep(0.05)
 
     def do_settle(self):
         self.door.settle(0.3)

@@ -582,6 +582,49 @@ static void streams_may_outlive_the_hub(void **state)
 	leave(a);
 }
 
+static struct stream *come(int64_t user, int64_t project)
+{
+	struct stream *t = mem_alloc(sizeof(*t));
+	struct event_hub_filter f = { .user = user, .project = project, .since = -1, .presence = true };
+
+	event_hub_subscribe(&e, t, &f);
+	return t;
+}
+
+static void those_in_a_project_know_how_many_they_are(void **state)
+{
+	struct stream *a = come(alice, shop), *again, *b, *home, *watcher;
+
+	(void)state;
+	assert_non_null(strstr(a->last, "\"online\":1"));
+	assert_true(event_hub_present(&e, shop, alice));
+	assert_false(event_hub_present(&e, shop, bob));
+	/* watching is not being there, and is not told */
+	watcher = listen_as(bob, false, shop, 0, -1);
+	assert_false(event_hub_present(&e, shop, bob));
+	assert_int_equal(a->n, 1);
+	/* without a project nobody is anywhere */
+	home = come(bob, 0);
+	assert_int_equal(home->n, 0);
+	b = come(bob, shop);
+	assert_non_null(strstr(a->last, "\"online\":2"));
+	assert_non_null(strstr(b->last, "\"online\":2"));
+	assert_string_equal(b->types[0], "online");
+	assert_int_equal(b->ids[0], 0);
+	assert_int_equal(watcher->n, 0);
+	/* a second session of the same person is no second person */
+	again = come(alice, shop);
+	assert_non_null(strstr(again->last, "\"online\":2"));
+	leave(again);
+	assert_non_null(strstr(b->last, "\"online\":2"));
+	leave(a);
+	assert_non_null(strstr(b->last, "\"online\":1"));
+	assert_false(event_hub_present(&e, shop, alice));
+	leave(b);
+	leave(home);
+	leave(watcher);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -590,6 +633,7 @@ int main(void)
 		T(filters_are_narrower_never_wider),
 		T(a_new_member_sees_from_then_on_a_former_one_no_more),
 		T(an_event_is_whole_json),
+		T(those_in_a_project_know_how_many_they_are),
 		T(long_and_broken_texts_become_valid_ones),
 		T(every_type_has_a_name_of_its_own),
 		T(events_go_out_with_the_commit),
