@@ -147,6 +147,9 @@ int container_apply(const struct broker *b, const struct spec *s, struct cl_err 
 	/* One that was created by a call that was cut may lack its user. */
 	if (there && made && put_user(b, s, err) < 0)
 		return -1;
+	/* A stopped one outlives its network where somebody tidied up meanwhile. */
+	if (there && container_net_ensure(b, s, err) < 0)
+		return -1;
 	return container_start(b, s->name, err);
 }
 

@@ -267,7 +267,8 @@ class Lab:
         store = os.environ["CODINGLAB_STORAGE"]
         crc = subprocess.run(["cksum"], input=store.encode(), capture_output=True, check=True).stdout.split()[0].decode()
         run = f"/run/codinglab-containers-{crc}"
-        p = subprocess.run(["podman", "--root", f"{store}/storage", "--runroot", run, "--tmpdir", f"{run}/libpod", *args],
+        p = subprocess.run(["podman", "--root", f"{store}/storage", "--runroot", run, "--tmpdir", f"{run}/libpod",
+                            "--network-config-dir", f"{store}/networks", *args],
                            env={**os.environ, "CONTAINERS_CONF": f"{self.dir}/s/containers.conf"}, capture_output=True, text=True)
         if check and p.returncode:
             raise AssertionError(f"podman {args}: {p.stderr}")
