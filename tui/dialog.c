@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "tui/field.h"
+#include "tui/text.h"
 
 #define WIDTH 64
 
@@ -60,10 +61,11 @@ static void free_list(char **list, int n)
 static void add_field(struct dialog *d, const struct dialog_field_spec *spec)
 {
 	struct entry *e = &d->entries[d->nfields++];
-	int width = utf8_width(spec->label, strlen(spec->label));
+	const char *label = text_of(spec->label);
+	int width = utf8_width(label, strlen(label));
 
-	e->label = mem_strdup(spec->label);
-	e->hint = mem_strdup(spec->hint);
+	e->label = mem_strdup(label);
+	e->hint = mem_strdup(text_of(spec->hint));
 	e->check = spec->check;
 	field_init(&e->text, spec->initial);
 	if (spec->choices) {
@@ -83,12 +85,12 @@ struct dialog *dialog_new(const char *title, const char *text,
 {
 	struct dialog *d = mem_alloc(sizeof(*d));
 
-	d->title = mem_strdup(title);
-	d->text = mem_strdup(text ? text : "");
+	d->title = mem_strdup(text_of(title));
+	d->text = mem_strdup(text ? text_of(text) : "");
 	for (int i = 0; i < nfields && i < DIALOG_FIELDS_MAX; i++)
 		add_field(d, &fields[i]);
 	for (int i = 0; i < nbuttons && i < DIALOG_BUTTONS_MAX; i++)
-		d->buttons[d->nbuttons++] = mem_strdup(buttons[i]);
+		d->buttons[d->nbuttons++] = mem_strdup(text_of(buttons[i]));
 	return d;
 }
 
@@ -129,10 +131,11 @@ int dialog_button(const struct dialog *d)
 
 const char *dialog_value(const struct dialog *d, int field)
 {
-	const struct entry *e = &d->entries[field];
+	const struct entry *e;
 
 	if (field < 0 || field >= d->nfields)
 		return "";
+	e = &d->entries[field];
 	if (e->choices)
 		return e->nchoices ? e->choices[e->chosen] : "";
 	return e->text.text;
@@ -309,7 +312,7 @@ static void draw_field(struct dialog *d, int i, int y)
 	}
 	term_fill(y, x, w, st, ' ');
 	if (e->nchoices == 0)
-		term_text(y, x, w, st, "(none)", -1);
+		term_text(y, x, w, st, text_of("(none)"), -1);
 	else if (e->notes)
 		term_textf(y, x, w, st, "< %s >  %s", e->choices[e->chosen], e->notes[e->chosen]);
 	else
@@ -361,7 +364,7 @@ void dialog_draw(struct dialog *d)
 	for (int i = 0; i < d->nfields; i++)
 		draw_field(d, i, y++);
 	if (d->error)
-		term_text(y, 2, all.w - 4, term_theme(THEME_ERROR), d->error, -1);
+		term_text(y, 2, all.w - 4, term_theme(THEME_ERROR), text_of(d->error), -1);
 	else if (d->focus < d->nfields && d->entries[d->focus].hint)
 		term_text(y, 2, all.w - 4, term_theme(THEME_DIM), d->entries[d->focus].hint, -1);
 	draw_buttons(d, all.h - 2);
