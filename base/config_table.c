@@ -49,6 +49,7 @@ const struct config_option config_table[] = {
 
     {"tui.pane_user", CONFIG_STR, "codinglab-pane", 0, 0, "account of terminal emulators"},
     {"tui.scrollback", CONFIG_INT, "2000", 0, 100000, "lines kept of each terminal"},
+    {"tui.language", CONFIG_STR, "auto", 0, 0, "auto (the user's LANG), en or ko"},
     {"tui.mouse", CONFIG_BOOL, "yes", 0, 1, "sessions begin with the mouse on"},
     {"tui.frame_ms", CONFIG_INT, "33", 5, 1000, "least pause between frames"},
 

@@ -29,6 +29,7 @@ const struct action action_table[] = {
 	{ "detach", "", "Leave; the session lives on", NULL, true },
 	{ "quit", "", "End this session", NULL, true },
 	{ "mouse", "[on|off]", "Give the mouse to the IDE, or back to the terminal", NULL, true },
+	{ "language", "en|ko", "English or Korean, until one comes again with another LANG", NULL, true },
 	{ "redraw", "", "Paint the screen afresh", NULL, true },
 	{ "prefix", "", "The next key is for the IDE, not for the program", NULL, false },
 	/* lists */

@@ -10,6 +10,7 @@
 #include "tui/layout.h"
 #include "tui/menu.h"
 #include "tui/palette.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 #include "tui/ui_internal.h"
 
@@ -247,6 +248,16 @@ static void do_mouse(struct ui *ui, int argc, char **argv)
 	ui_message(ui, UI_INFO, on ? "the mouse is on" : "the mouse is off: it selects text of your terminal");
 }
 
+static void do_language(struct ui *ui, int argc, char **argv)
+{
+	const char *lang = word(argc, argv, 1);
+
+	if (strcmp(lang, "en") != 0 && strcmp(lang, "ko") != 0)
+		ui_message(ui, UI_ERROR, "language: en or ko");
+	else if (text_use(lang))
+		redraw_all(ui);
+}
+
 static void do_redraw(struct ui *ui, int argc, char **argv)
 {
 	doors_out_of_step(ui->doors);
@@ -292,8 +303,8 @@ static void do_ship(struct ui *ui, int argc, char **argv)
 		return;
 	}
 	snprintf(text, sizeof(text),
-	    "Build %s and bring it up in PRODUCTION.\nThe release that serves now stays until the "
-	    "new one answers.",
+	    text_of("Build %s and bring it up in PRODUCTION.\nThe release that serves now stays until "
+		    "the new one answers."),
 	    ui->info->project);
 	ui_confirm(ui, "Ship", text, NULL, ship_cb, ui);
 	dialog_set_danger(ui->dialogs->dialog, true);
@@ -389,6 +400,7 @@ static const struct {
 	{ "quit", do_quit },	       { "redraw", do_redraw },
 	{ "prefix", do_prefix },       { "goto-file", do_goto_file },
 	{ "git", do_git },	       { "mouse", do_mouse },
+	{ "language", do_language },
 };
 
 void actions_run(struct ui *ui, int argc, char **argv)

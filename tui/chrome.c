@@ -17,6 +17,7 @@
 #include "tui/keymap.h"
 #include "tui/menu.h"
 #include "tui/palette.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 #include "tui/ui_internal.h"
 
@@ -197,7 +198,9 @@ static void draw_lines(struct ui *ui)
 
 static const char *title_of(struct view *v)
 {
-	return v->ops->title ? v->ops->title(v) : v->ops->name;
+	const char *title = v->ops->title ? v->ops->title(v) : v->ops->name;
+
+	return v->ops->many ? title : text_of(title); /* not names of files */
 }
 
 /* Walk the tabs of a pane: draws them, or (draw false) looks for the one at column `hit`. */
@@ -261,9 +264,9 @@ static void draw_empty_main(struct ui *ui)
 	if (ui->current[VIEW_MAIN] || r.h < 3)
 		return;
 	term_text(r.y + r.h / 2 - 1, r.x + 2, r.w - 4, term_theme(THEME_DIM),
-	    "No file is open.  Ctrl-P goes to a file, F3 to the tree,", -1);
+	    text_of("No file is open.  Ctrl-P goes to a file, F3 to the tree,"), -1);
 	term_text(r.y + r.h / 2, r.x + 2, r.w - 4, term_theme(THEME_DIM),
-	    "F4 to a terminal, F2 shows every command.", -1);
+	    text_of("F4 to a terminal, F2 shows every command."), -1);
 }
 
 /* ---- menu line ---- */
@@ -275,7 +278,7 @@ static void draw_top(struct ui *ui)
 	const struct term_style *st = term_theme(THEME_MENU);
 
 	if (ui->engine_down) {
-		snprintf(text, sizeof(text), " engine away: %s ", ui->engine_why);
+		snprintf(text, sizeof(text), text_of(" engine away: %s "), ui->engine_why);
 		st = term_theme(THEME_PROD);
 	} else if (ui->info->project_id)
 		snprintf(text, sizeof(text), "%s%s%s %s %s %s dev %s%s  %s ",
@@ -333,15 +336,16 @@ static const char *bar(struct ui *ui, int end, bool draw, int hit)
 	char key[32];
 
 	for (int i = 0; i < n; i++) {
+		const char *note = text_of(rows[i]->note);
 		int w = (int)strlen(bar_key(rows[i]->key, key, sizeof(key))) + 1 +
-			utf8_width(rows[i]->note, strlen(rows[i]->note));
+			utf8_width(note, strlen(note));
 		if (x + w > end)
 			break;
 		if (!draw && hit >= x && hit < x + w)
 			return rows[i]->text;
 		if (draw) {
 			int at = x + term_text(y, x, w, term_theme(THEME_BAR_KEY), key, -1) + 1;
-			term_text(y, at, w, term_theme(THEME_BAR), rows[i]->note, -1);
+			term_text(y, at, w, term_theme(THEME_BAR), note, -1);
 		}
 		x += w + 2;
 	}
@@ -354,7 +358,7 @@ static int status_width(struct ui *ui, char *text, size_t size)
 	const char *status = v && v->ops->status ? v->ops->status(v) : "";
 
 	if (ui->online > 1)
-		snprintf(text, size, "%s  %d online ", status, ui->online);
+		snprintf(text, size, text_of("%s  %d online "), status, ui->online);
 	else
 		snprintf(text, size, "%s ", status);
 	return utf8_width(text, strlen(text));

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "tui/keymap.h"
 #include "tui/term.h"
+#include "tui/text.h"
 
 struct item {
 	const char *menu;  /* NULL: same as the row above */
@@ -101,12 +102,19 @@ static const struct item *entry(const struct menu *m, int index)
 	return NULL;
 }
 
+static int cells(const char *text)
+{
+	const char *shown = text_of(text);
+
+	return utf8_width(shown, strlen(shown));
+}
+
 static int title_x(int which)
 {
 	int x = LINE_X + (int)strlen(BRAND) + 2;
 
 	for (int i = 0; i < which; i++)
-		x += (int)strlen(first_of(i)->menu) + 2;
+		x += cells(first_of(i)->menu) + 2;
 	return x;
 }
 
@@ -128,7 +136,7 @@ static void turn_to(struct menu *m, int which)
 	m->x = title_x(m->which);
 	m->w = 8;
 	for (m->count = 0; entry(m, m->count); m->count++) {
-		w = (int)strlen(entry(m, m->count)->label) +
+		w = cells(entry(m, m->count)->label) +
 		    (int)strlen(key_of(entry(m, m->count)->text)) + 6;
 		m->w = w > m->w ? w : m->w;
 	}
@@ -202,7 +210,7 @@ void menu_draw(const struct menu *m)
 		    term_theme(n == m->chosen ? THEME_MENU_SELECTED : THEME_BAR);
 		const char *key = key_of(i->text);
 		term_fill(n + 1, 1, r.w - 2, st, ' ');
-		term_text(n + 1, 2, r.w - 3, st, i->label, -1);
+		term_text(n + 1, 2, r.w - 3, st, text_of(i->label), -1);
 		term_text(n + 1, r.w - 2 - (int)strlen(key), 12, st, key, -1);
 	}
 	term_clip(NULL, false);
@@ -220,7 +228,7 @@ int menu_draw_line(const struct menu *m)
 		const struct term_style *st =
 		    term_theme(m && m->which == i ? THEME_MENU_SELECTED : THEME_MENU);
 		x = title_x(i);
-		x += term_text(0, x, 20, st, first_of(i)->menu, -1);
+		x += term_text(0, x, 20, st, text_of(first_of(i)->menu), -1);
 	}
 	return x;
 }
@@ -230,7 +238,7 @@ int menu_at(int x)
 	int n = menus();
 
 	for (int i = 0; i < n; i++)
-		if (x >= title_x(i) && x < title_x(i) + (int)strlen(first_of(i)->menu))
+		if (x >= title_x(i) && x < title_x(i) + cells(first_of(i)->menu))
 			return i;
 	return -1;
 }

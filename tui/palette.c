@@ -10,6 +10,7 @@
 #include "tui/fuzzy.h"
 #include "tui/keymap.h"
 #include "tui/term.h"
+#include "tui/text.h"
 
 #define ROWS 12
 #define WIDTH 72
@@ -233,11 +234,11 @@ void palette_draw(struct palette *p)
 	struct rect all = { 0, 0, term_height(), term_width() };
 
 	term_clear(term_theme(THEME_TEXT));
-	term_box(&all, term_theme(THEME_BORDER_FOCUS), "Palette", term_theme(THEME_TITLE_FOCUS));
+	term_box(&all, term_theme(THEME_BORDER_FOCUS), text_of("Palette"), term_theme(THEME_TITLE_FOCUS));
 	term_text(1, 2, 1, term_theme(THEME_HEADING), ":", 1);
 	field_draw(&p->field, 1, 3, all.w - 5, term_theme(THEME_INPUT), true);
 	for (int i = 0; i < all.h - 3 && p->top + i < p->nhits; i++)
 		draw_row(p, 2 + i, p->top + i);
 	if (p->nhits == 0)
-		term_text(2, 2, all.w - 4, term_theme(THEME_DIM), "nothing fits; Enter tries it", -1);
+		term_text(2, 2, all.w - 4, term_theme(THEME_DIM), text_of("nothing fits; Enter tries it"), -1);
 }

@@ -23,6 +23,7 @@
 #include "tui/input.h"
 #include "tui/term.h"
 #include "tui/term_input.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 #include "tui/ui_internal.h"
 
@@ -170,6 +171,15 @@ static void take_size(struct session *s, const struct doors_info *info)
 
 static void set_present(struct session *s);
 
+/* The interface speaks its owner's language, whoever looks on. */
+static void take_language(struct session *s, const struct doors_info *info)
+{
+	const char *set = config_str("tui.language");
+
+	if (info->mode == DOOR_OWNER && text_use(strcmp(set, "auto") == 0 ? info->lang : set))
+		s->ui.redraw = s->ui.redraw_all = true;
+}
+
 static void attach_cb(void *arg, struct door *d)
 {
 	struct session *s = arg;
@@ -181,6 +191,7 @@ static void attach_cb(void *arg, struct door *d)
 		    "ssh HOST help");
 		return;
 	}
+	take_language(s, info);
 	take_size(s, info);
 	set_ticking(s);
 	set_present(s);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tui/doors.h"
+#include "tui/text.h"
 #include "tui/ui_internal.h"
 #include "tui/view_table.h"
 
@@ -53,7 +54,7 @@ void ui_message(struct ui *ui, enum ui_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof(text), text_of(fmt), ap);
 	va_end(ap);
 	message(ui, level, text);
 }

@@ -9,6 +9,7 @@
 #include "tui/field.h"
 #include "tui/quote.h"
 #include "tui/scroll.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 #define KEPT 1000
@@ -78,7 +79,6 @@ static struct view *chat_create(struct ui *ui, const char *arg, struct cl_err *e
 	view_init(&c->view, &view_chat_ops, ui);
 	scroll_init(&c->text, KEPT);
 	field_init(&c->field, "");
-	snprintf(c->title, sizeof(c->title), "Chat \u00b7 %s", ui_info(ui)->project);
 	load(c);
 	return &c->view;
 }
@@ -102,9 +102,9 @@ static void chat_draw(struct view *v)
 	scroll_draw(&c->text, 0, 1, h - 1, w - 1);
 	term_fill(h - 1, 0, w, term_theme(THEME_TEXT), ' ');
 	if (c->failed && c->text.n == 0)
-		term_text(0, 1, w - 1, term_theme(THEME_DIM), "no answer from the engine yet", -1);
+		term_text(0, 1, w - 1, term_theme(THEME_DIM), text_of("no answer from the engine yet"), -1);
 	else if (c->text.n == 0)
-		term_text(0, 1, w - 1, term_theme(THEME_DIM), "nothing was said yet", -1);
+		term_text(0, 1, w - 1, term_theme(THEME_DIM), text_of("nothing was said yet"), -1);
 	term_text(h - 1, 1, 2, term_theme(v->focused ? THEME_HEADING : THEME_DIM), ">", 1);
 	field_draw(&c->field, h - 1, 3, w - 4, term_theme(v->focused ? THEME_INPUT : THEME_DIM),
 	    v->focused);
@@ -182,7 +182,10 @@ static void chat_event(struct view *v, const char *type, json_t *event)
 
 static const char *chat_title(struct view *v)
 {
-	return ((struct chat *)v)->title;
+	struct chat *c = (struct chat *)v;
+
+	snprintf(c->title, sizeof(c->title), "%s \u00b7 %s", text_of("Chat"), ui_info(v->ui)->project);
+	return c->title;
 }
 
 const struct view_ops view_chat_ops = {

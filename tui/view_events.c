@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/client/client.h"
 #include "tui/scroll.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 struct events {
@@ -78,7 +79,7 @@ static void events_draw(struct view *v)
 
 	scroll_draw(&e->text, 0, 1, term_height(), term_width() - 2);
 	if (e->text.n == 0)
-		term_text(0, 1, term_width() - 2, term_theme(THEME_DIM), "nothing happened yet", -1);
+		term_text(0, 1, term_width() - 2, term_theme(THEME_DIM), text_of("nothing happened yet"), -1);
 }
 
 static bool events_action(struct view *v, int argc, char **argv)

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/client/verb.h"
 #include "tui/action.h"
 #include "tui/keymap.h"
 #include "tui/scroll.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 struct help {
@@ -18,7 +20,7 @@ static void heading(struct help *h, const char *text)
 {
 	if (h->text.n)
 		scroll_add(&h->text, THEME_TEXT, "", 0);
-	scroll_add(&h->text, THEME_HEADING, text, strlen(text));
+	scroll_add(&h->text, THEME_HEADING, text_of(text), strlen(text_of(text)));
 }
 
 static void add_keys(struct help *h, const char *context)
@@ -29,7 +31,9 @@ static void add_keys(struct help *h, const char *context)
 		if (strcmp(r->context, context) != 0)
 			continue;
 		snprintf(lead, sizeof(lead), "  %-12s", r->key);
-		snprintf(text, sizeof(text), "%-24s {%s}", r->note, r->text);
+		const char *note = text_of(r->note);
+		int pad = 24 - utf8_width(note, strlen(note));
+		snprintf(text, sizeof(text), "%s%*s {%s}", note, pad > 0 ? pad : 0, "", r->text);
 		scroll_add_lead(&h->text, THEME_NAME, lead, THEME_TEXT, text);
 	}
 }
@@ -56,7 +60,7 @@ static void add_other_keys(struct help *h, const char *context)
 		last = r->context;
 		if (strcmp(last, context) == 0 || strcmp(last, "global") == 0)
 			continue;
-		snprintf(title, sizeof(title), "Keys: %s", last);
+		snprintf(title, sizeof(title), text_of("Keys: %s"), last);
 		heading(h, title);
 		add_keys(h, last);
 	}
@@ -66,7 +70,7 @@ static void fill(struct help *h, const char *context)
 {
 	char title[64];
 
-	snprintf(title, sizeof(title), "Keys here: %s", context);
+	snprintf(title, sizeof(title), text_of("Keys here: %s"), context);
 	heading(h, title);
 	if (keymap_is_list(context))
 		add_keys(h, "list");

@@ -15,6 +15,7 @@
 #include "tui/home_model.h"
 #include "tui/quote.h"
 #include "tui/scroll.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 #define SIDE_WIDTH 38
@@ -214,7 +215,7 @@ static void remove_chosen(struct home *h)
 	}
 	snprintf(h->removing, sizeof(h->removing), "%s.%s", p->owner, p->name);
 	snprintf(text, sizeof(text),
-	    "Remove %s: its containers, database, files and history. This cannot be undone.",
+	    text_of("Remove %s: its containers, database, files and history. This cannot be undone."),
 	    p->name);
 	ui_confirm(h->view.ui, "Remove project", text, p->name, remove_cb, h);
 }
@@ -304,7 +305,7 @@ static void draw_project(struct home *h, int i, int y, const struct rect *r)
 		term_fill(y, x + 1, 1, st, TERM_ARROW_RIGHT);
 	term_text(y, x + 3, 24, st, name, -1);
 	term_text(y, x + 28, 10, st, p->stack, -1);
-	term_text(y, x + 39, 9, on ? st : term_theme(state_theme(p->dev)), p->dev, -1);
+	term_text(y, x + 39, 9, on ? st : term_theme(state_theme(p->dev)), text_of(p->dev), -1);
 	if (end > x + 49)
 		term_text(y, x + 49, end - x - 49, on ? st : term_theme(p->url[0] ? THEME_LINK
 								   : THEME_DIM),
@@ -316,10 +317,10 @@ static void draw_list(struct home *h, const struct rect *r)
 	int rows = r->h - 3, y = r->y + 2;
 	const struct term_style *dim = term_theme(THEME_DIM);
 
-	term_text(r->y + 1, r->x + 4, 24, dim, "NAME", -1);
-	term_text(r->y + 1, r->x + 29, 10, dim, "STACK", -1);
-	term_text(r->y + 1, r->x + 40, 9, dim, "DEV", -1);
-	term_text(r->y + 1, r->x + 50, r->w - 51, dim, "SERVES AT", -1);
+	term_text(r->y + 1, r->x + 4, 24, dim, text_of("NAME"), -1);
+	term_text(r->y + 1, r->x + 29, 10, dim, text_of("STACK"), -1);
+	term_text(r->y + 1, r->x + 40, 9, dim, text_of("DEV"), -1);
+	term_text(r->y + 1, r->x + 50, r->w - 51, dim, text_of("SERVES AT"), -1);
 	if (h->model.chosen < h->top)
 		h->top = h->model.chosen;
 	if (h->model.chosen >= h->top + rows)
@@ -332,7 +333,7 @@ static void draw_list(struct home *h, const struct rect *r)
 		term_text(y + 1, r->x + 4, r->w - 6, term_theme(THEME_ERROR), h->trouble, -1);
 	else
 		term_text(y + 1, r->x + 4, r->w - 6, term_theme(THEME_HEADING),
-		    h->loaded ? "No project yet. Press n to make one." : "...", -1);
+		    h->loaded ? text_of("No project yet. Press n to make one.") : "...", -1);
 }
 
 static void draw_side(struct home *h, const struct rect *r)
@@ -342,7 +343,8 @@ static void draw_side(struct home *h, const struct rect *r)
 	for (int i = 0; i < h->model.nimages && y < end; i++, y++) {
 		const struct home_model_image *m = &h->model.images[i];
 		term_text(y, r->x + 2, 20, term_theme(THEME_TEXT), m->id, -1);
-		term_text(y, r->x + 23, r->w - 25, term_theme(state_theme(m->state)), m->state, -1);
+		term_text(y, r->x + 23, r->w - 25, term_theme(state_theme(m->state)),
+		    text_of(m->state), -1);
 	}
 	y++;
 	if (end - y > 0)
@@ -359,8 +361,8 @@ static void home_draw(struct view *v)
 			     beside ? rows : below, beside ? SIDE_WIDTH : cols };
 
 	term_clear(term_theme(THEME_TEXT));
-	term_box(&list, term_theme(THEME_BORDER_FOCUS), "Projects", term_theme(THEME_TITLE_FOCUS));
-	term_box(&side, term_theme(THEME_BORDER), "Platform", term_theme(THEME_TITLE));
+	term_box(&list, term_theme(THEME_BORDER_FOCUS), text_of("Projects"), term_theme(THEME_TITLE_FOCUS));
+	term_box(&side, term_theme(THEME_BORDER), text_of("Platform"), term_theme(THEME_TITLE));
 	draw_list(h, &list);
 	draw_side(h, &side);
 }

@@ -14,6 +14,7 @@
 #include "engine/client/client.h"
 #include "tui/ops_model.h"
 #include "tui/scroll.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 #define SIDE_WIDTH 36
@@ -179,7 +180,7 @@ static void rollback(struct operate *o)
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), "Back to the release before %s in %s.", o->model.release,
+	snprintf(text, sizeof(text), text_of("Back to the release before %s in %s."), o->model.release,
 	    o->model.env);
 	ui_confirm(o->view.ui, "Roll back", text, is_prod(o) ? ui_info(o->view.ui)->project : NULL,
 	    rollback_cb, o);
@@ -260,7 +261,8 @@ static void draw_top(struct operate *o)
 	char left[160], right[300];
 	int w = term_width(), used;
 
-	snprintf(left, sizeof(left), "Operate \u00b7 %s \u00b7 %s", ui_info(o->view.ui)->project,
+	snprintf(left, sizeof(left), "%s \u00b7 %s \u00b7 %s", text_of("Operate"),
+	    ui_info(o->view.ui)->project,
 	    is_prod(o) ? "PROD" : m->env);
 	snprintf(right, sizeof(right), "%s   %s \u25cf %s ", m->release,
 	    m->step[0] ? m->step : "", m->state);
@@ -332,12 +334,12 @@ static void draw_header(int y, int w)
 	struct columns c = columns_for(w);
 	const struct term_style *st = term_theme(THEME_DIM);
 
-	term_text(y, c.want, 6, st, "want", -1);
-	term_text(y, c.ready, 6, st, "ready", -1);
-	term_text(y, c.cpu, 6, st, "cpu", -1);
-	term_text(y, c.memory, 8, st, "memory", -1);
-	term_text(y, c.rps, 7, st, " req/s", -1);
-	term_text(y, c.image, 8, st, "image", -1);
+	term_text(y, c.want, 6, st, text_of("want"), -1);
+	term_text(y, c.ready, 6, st, text_of("ready"), -1);
+	term_text(y, c.cpu, 6, st, text_of("cpu"), -1);
+	term_text(y, c.memory, 8, st, text_of("memory"), -1);
+	term_text(y, c.rps, 7, st, text_of(" req/s"), -1);
+	term_text(y, c.image, 8, st, text_of("image"), -1);
 }
 
 static void draw_instances(struct operate *o, int y, int h, int w)
@@ -350,11 +352,11 @@ static void draw_instances(struct operate *o, int y, int h, int w)
 		bool ready = strcmp(n->state, "ready") == 0;
 		ops_model_size(n->memory, memory, sizeof(memory));
 		term_text(y + i, 2, 10, term_theme(THEME_TEXT), n->name, -1);
-		term_text(y + i, 12, 9, term_theme(ready ? THEME_OK : THEME_WARN), n->state, -1);
+		term_text(y + i, 12, 9, term_theme(ready ? THEME_OK : THEME_WARN), text_of(n->state), -1);
 		term_textf(y + i, 22, w - 24, term_theme(THEME_DIM),
 		    n->cpu < 0 ? "v%d  %10s" : "v%d  %10s  %5.0f %%", n->release, memory, n->cpu);
 		if (n->restarts)
-			term_textf(y + i, 48, w - 50, term_theme(THEME_WARN), "%d restarts",
+			term_textf(y + i, 48, w - 50, term_theme(THEME_WARN), text_of("%d restarts"),
 			    n->restarts);
 	}
 }
@@ -366,7 +368,7 @@ static void draw_tiers(struct operate *o, const struct rect *r, const struct ter
 	struct ops_model_tier *t = ops_model_chosen(m);
 	char title[32];
 
-	term_box(r, line, "tier", term_theme(THEME_TITLE_FOCUS));
+	term_box(r, line, text_of("tier"), term_theme(THEME_TITLE_FOCUS));
 	draw_header(r->y, r->w);
 	for (int i = 0; i < m->ntiers; i++)
 		draw_tier(o, i, r->y + 1 + i, r->w);
@@ -376,9 +378,9 @@ static void draw_tiers(struct operate *o, const struct rect *r, const struct ter
 		term_text(r->y + 2, 2, r->w - 4, term_theme(THEME_DIM), "...", -1);
 	else if (m->ntiers == 0)
 		term_text(r->y + 2, 2, r->w - 4, term_theme(THEME_HEADING),
-		    "Nothing is deployed here yet. F6 brings it up.", -1);
+		    text_of("Nothing is deployed here yet. F6 brings it up."), -1);
 	if (t && low.h > 2) {
-		snprintf(title, sizeof(title), "instances of %s", t->name);
+		snprintf(title, sizeof(title), text_of("instances of %s"), t->name);
 		term_box(&low, line, title, term_theme(THEME_TITLE));
 		draw_instances(o, low.y + 1, low.h - 2, low.w);
 	}
@@ -400,7 +402,7 @@ static void operate_draw(struct view *v)
 	term_clear(term_theme(THEME_TEXT));
 	draw_top(o);
 	draw_tiers(o, &left, &line);
-	term_box(&side, term_theme(THEME_BORDER), "events", term_theme(THEME_TITLE));
+	term_box(&side, term_theme(THEME_BORDER), text_of("events"), term_theme(THEME_TITLE));
 	if (side.h > 2)
 		scroll_draw(&o->events, side.y + 1, side.x + 2, side.h - 2, side.w - 4);
 }

@@ -12,6 +12,7 @@
 #include "tui/pane_keys.h"
 #include "tui/scrollback.h"
 #include "tui/terminal.h"
+#include "tui/text.h"
 #include "tui/ui.h"
 
 #define WHEEL_LINES 3
@@ -218,10 +219,10 @@ static void draw(struct view *v)
 		draw_live(vt, area);
 	else if (vt->t->state == TERMINAL_OPENING)
 		term_text(0, 1, term_width() - 1, term_theme(THEME_DIM),
-		    "starting the container's terminal ...", -1);
+		    text_of("starting the container's terminal ..."), -1);
 	else if (vt->t->state == TERMINAL_ENDED)
 		term_text(0, 1, term_width() - 1, term_theme(THEME_DIM),
-		    "not started.  Enter: again  q: close", -1);
+		    text_of("not started.  Enter: again  q: close"), -1);
 	if (area) {
 		ring_bell(vt, uv_now(ui_loop(v->ui)));
 		vt->drawn = true;

@@ -147,7 +147,7 @@ static void query_parameters_come_from_the_summary(void **state)
 		enum route_id id;
 		const char *names[5];
 	} rows[] = {
-		{ ROUTE_EVENTS, { "project", "op", "since" } }, { ROUTE_STATUS, { "env" } },
+		{ ROUTE_EVENTS, { "project", "op", "since", "presence" } }, { ROUTE_STATUS, { "env" } },
 		{ ROUTE_LOGS, { "tier", "n", "env", "follow" } }, { ROUTE_CHAT_LS, { "limit", "before" } },
 		{ ROUTE_OP_LS, { "project", "limit" } }, { ROUTE_USER_RM, { "force" } },
 		{ ROUTE_INFO, { NULL } }, { ROUTE_AUDIT, { "limit", "user", "verb" } },
