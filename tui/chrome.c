@@ -127,9 +127,15 @@ struct view *chrome_view_at(struct ui *ui, int y, int x)
 
 int chrome_neighbour(struct ui *ui, int dir)
 {
+	int place;
+
 	if (!ui->focused || !panes_shown(ui))
 		return -1;
-	return layout_next(ui->layout, (int)ui->focused->ops->place, (enum layout_dir)dir);
+	place = (int)ui->focused->ops->place;
+	do /* a pane without a view cannot have the focus: what is behind it */
+		place = layout_next(ui->layout, place, (enum layout_dir)dir);
+	while (place >= 0 && !ui->current[place]);
+	return place;
 }
 
 /* ---- borders ---- */
