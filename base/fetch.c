@@ -3,7 +3,7 @@
  * them on a loop.  libcurl speaks all the HTTP there is; an upgrade takes the socket away from it
  * once it has read the headers.
  */
-#include "base/fetch_internal.h"
+#include "base/fetch.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fetch_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
 

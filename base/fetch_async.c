@@ -4,11 +4,12 @@
  * not be entered again from its own callbacks, so what a data_cb starts, cancels or frees is
  * done after curl has returned (depth).
  */
-#include "base/fetch_internal.h"
+#include "base/fetch.h"
 
 #include <string.h>
 #include <uv.h>
 
+#include "base/fetch_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
 

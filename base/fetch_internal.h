@@ -1,9 +1,11 @@
-/* What blocking and event-driven requests share: one curl handle and what it collects. */
+/*
+ * What blocking and event-driven requests share: one curl handle and what it collects.
+ * Include base/fetch.h before it.
+ */
 #ifndef BASE_FETCH_INTERNAL_H
 #define BASE_FETCH_INTERNAL_H
 
 #include <curl/curl.h>
-#include "base/fetch.h"
 
 struct fetch_job {
 	CURL *easy;

@@ -1,8 +1,6 @@
-/* What text.c and lines.c share: the chain itself. */
+/* What text.c and lines.c share: the chain itself.  Include editor/text.h before it. */
 #ifndef EDITOR_TEXT_INTERNAL_H
 #define EDITOR_TEXT_INTERNAL_H
-
-#include "editor/text.h"
 
 struct piece {
 	struct piece *prev, *next; /* in the chain, or where it was when it was taken out */

@@ -4,7 +4,8 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include "engine/backend_sim.h"
+#include "base/buf.h"
+#include "engine/backend.h"
 
 #define SIM_RULES 32
 #define SIM_ROUTES 512

@@ -5,6 +5,7 @@
 #include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/backend_sim.h"
 #include "engine/backend_sim_internal.h"
 
 static int sim_open(struct backend *b, struct cl_err *err)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
+#include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
 #include "engine/store_project.h"
 

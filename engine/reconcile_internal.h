@@ -1,8 +1,7 @@
-/* Shared by reconcile*.c: the entries. */
+/* Shared by reconcile*.c: the entries.  Include engine/reconcile.h before it. */
 #ifndef ENGINE_RECONCILE_INTERNAL_H
 #define ENGINE_RECONCILE_INTERNAL_H
 
-#include "engine/reconcile.h"
 #include "engine/rollout.h"
 
 struct reconcile_item {        /* one instance as shown */

@@ -2,8 +2,8 @@
 #ifndef ENGINE_BROKER_SERVE_INTERNAL_H
 #define ENGINE_BROKER_SERVE_INTERNAL_H
 
-#include "base/err.h"
-#include "engine/broker/serve.h"
+struct cl_err;
+struct serve;
 
 /* A handler returns 0 with results in s->out, -1 with err, or SERVE_DONE when the end was sent. */
 #define SERVE_DONE 1

@@ -23,6 +23,7 @@
 #include "engine/broker/container.h"
 #include "engine/broker/image.h"
 #include "engine/broker/run.h"
+#include "engine/broker/serve.h"
 #include "engine/broker/watch.h"
 
 typedef int body_fn(struct serve *s, void *arg, struct cl_err *err);

@@ -1,11 +1,12 @@
 /* A terminal on libvterm's state layer: see emu.h. */
-#include "tui/pane/emu_internal.h"
+#include "tui/pane/emu.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <vterm.h>
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tui/pane/emu_internal.h"
 
 /* Stand-ins for glyphs of one and two cells; no character set of libvterm maps to these. */
 #define NARROW "\xC2\xA1"

@@ -2,7 +2,10 @@
 #ifndef TUI_PANE_EMU_INTERNAL_H
 #define TUI_PANE_EMU_INTERNAL_H
 
-#include "tui/pane/emu.h"
+#include <stdint.h>
+
+struct emu;
+struct pane_pen;
 
 /* emu_pen.c: SGR codes as the filter normalised them. */
 void emu_pen_apply(struct pane_pen *pen, const int *args, int n);

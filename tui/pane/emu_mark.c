@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "base/mem.h"
+#include "tui/pane/emu.h"
 #include "tui/pane/emu_internal.h"
 
 #define SWEEP_EVERY 65536

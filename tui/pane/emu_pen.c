@@ -1,5 +1,6 @@
 /* SGR: what colours and attributes the next glyphs get. */
 #include <string.h>
+#include "tui/pane/emu.h"
 #include "tui/pane/emu_internal.h"
 
 static void underline(struct pane_pen *pen, unsigned style)

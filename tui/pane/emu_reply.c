@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "tui/pane/emu.h"
 #include "tui/pane/emu_internal.h"
 
 static void say(struct emu *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

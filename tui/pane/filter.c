@@ -1,9 +1,10 @@
 /* The filter's outer part: UTF-8, text, escape sequences.  See filter.h. */
-#include "tui/pane/filter_internal.h"
+#include "tui/pane/filter.h"
 
 #include <string.h>
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tui/pane/filter_internal.h"
 
 static void on_cp(struct filter *f, uint32_t cp);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "tui/pane/filter.h"
 #include "tui/pane/filter_internal.h"
 
 #define ARG_MAX_VALUE 65535

@@ -2,7 +2,10 @@
 #ifndef TUI_PANE_FILTER_INTERNAL_H
 #define TUI_PANE_FILTER_INTERNAL_H
 
-#include "tui/pane/filter.h"
+#include <stdint.h>
+
+struct filter;
+struct filter_item;
 
 enum { FS_GROUND, FS_ESC, FS_CSI, FS_STRING, FS_STRING_ESC };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tui/pane/filter.h"
 #include "tui/pane/filter_internal.h"
 
 void filter_str_begin(struct filter *f, int kind)
