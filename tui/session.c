@@ -21,6 +21,7 @@
 #include "tui/command.h"
 #include "tui/doors.h"
 #include "tui/input.h"
+#include "tui/tabs.h"
 #include "tui/term.h"
 #include "tui/term_input.h"
 #include "tui/text.h"
@@ -41,6 +42,7 @@ struct session {
 	int64_t refilled; /* when the last credit was given */
 	int64_t frame_ms;
 	bool opened;      /* the first views are there */
+	bool closing;     /* the views are being closed */
 	bool present;     /* the engine counts us among those in the project */
 	int64_t newest;   /* id of the last event */
 };
@@ -142,6 +144,7 @@ static void open_views(struct session *s)
 	ui_open(ui, "tree", "", true);
 	ui_open(ui, "chat", "", false);
 	ui_open(ui, "terminal", "", false);
+	tabs_restore(ui);
 	if (ui->info->root < 0)
 		ui_message(ui, UI_ERROR, "the project's files are not on this machine");
 }
@@ -231,8 +234,14 @@ static void ready_cb(void *arg)
 
 static void gone_cb(void *arg)
 {
-	set_ticking(arg);
-	set_present(arg);
+	struct session *s = arg;
+
+	if (s->closing)
+		return;
+	set_ticking(s);
+	set_present(s);
+	if (s->opened && doors_count(s->ui.doors) == 0)
+		tabs_save(&s->ui); /* a session may be killed any time later */
 }
 
 static const struct doors_ops door_ops = {
@@ -397,6 +406,7 @@ static void close_all(struct session *s)
 {
 	struct ui *ui = &s->ui;
 
+	s->closing = true;
 	while (ui->nviews)
 		ui_close(ui, ui->views[ui->nviews - 1]);
 	if (ui->events)

@@ -9,6 +9,8 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     have said USER TEXT         in the chat
     start ROWSxCOLS [TERM] [NAME=VALUE...]                    start the session, attach a door
     door NAME ROWSxCOLS [TERM] [NAME=VALUE...]                attach another door; use NAME: goes on with it (first: main)
+    restart ROWSxCOLS           end the session and start it anew; a new door
+    lose NAME                   the file is removed from the workspace
     detach                      cut this door (as a killed ssh)        ack on|off    let frames be unanswered
     keys KEYS                   type: text, <F2>, <C-s>, <Enter>, <lt> ...          paste TEXT    a bracketed paste
     raw PYTHON-BYTES            exact bytes                   click ROW COL
@@ -112,6 +114,16 @@ class Script:
 
     def do_detach(self):
         self.door.close()
+
+    def do_restart(self, geometry):
+        """The session is ended and started anew, with the same folders; the door is a new one."""
+        self.session.process.terminate()
+        self.session.process.wait(10)
+        self.session.launch()
+        self.do_door("main", geometry)
+
+    def do_lose(self, name):
+        (self.session.dir / "work" / name).unlink()
 
     def do_ack(self, word):
         self.door.ack = word == "on"
