@@ -132,6 +132,23 @@ static void sandbox(const struct ui_info *info)
 	priv_seccomp(calls, CL_COUNT(calls), false);
 }
 
+/* Before the options were understood. */
+static int listen_fd_of(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--listen-fd") == 0)
+			return (int)number("listen-fd", argv[i + 1], 1024);
+	log_fatal("--listen-fd is needed");
+}
+
+static int cannot_start(int listen_fd, const struct cl_err *err)
+{
+	cl_autofree char *why = mem_printf("the session cannot start: %s", err->message);
+
+	log_error("%s", why);
+	return session_refuse(listen_fd, why);
+}
+
 int main(int argc, char **argv)
 {
 	struct ui_info info = { .user = "", .owner = "", .project = "", .workspace = "", .home = "",
@@ -140,7 +157,7 @@ int main(int argc, char **argv)
 
 	log_open("codinglab-tui", LOG_INFO_L);
 	if (config_load(NULL, &argc, argv, &err) < 0)
-		log_fatal("%s", err.message);
+		return cannot_start(listen_fd_of(argc, argv), &err);
 	parse(&info, argc, argv);
 	umask(0007); /* a project's files belong to its members */
 	setenv("UV_THREADPOOL_SIZE", "3", 1);

@@ -31,6 +31,7 @@
 #define FRAME_MAX (16u << 20)
 #define BURST 4 /* frames that may follow one another at once */
 #define TICK_MS 1000
+#define REFUSE_MS 10000 /* how long one that cannot start waits for its first door */
 
 struct session {
 	struct ui ui;
@@ -158,8 +159,12 @@ static void take_size(struct session *s, const struct doors_info *info)
 	if (info->small || (info->mode != DOOR_OWNER && term_rows() > 0))
 		return;
 	if (term_rows() == 0) {
-		if (term_open(info->rows, info->cols, &err) < 0)
-			log_fatal("%s", err.message);
+		if (term_open(info->rows, info->cols, &err) < 0) {
+			log_error("%s", err.message);
+			ui->quitting = true;
+			doors_end_all(ui->doors, 1, err.message);
+			return;
+		}
 	} else if (info->rows != term_rows() || info->cols != term_cols()) {
 		term_resize(info->rows, info->cols);
 		doors_out_of_step(ui->doors);
@@ -440,4 +445,45 @@ int session_run(const struct ui_info *info)
 	uv_run(&ui->loop, UV_RUN_DEFAULT);
 	close_all(s);
 	return 0;
+}
+
+/* ---- one that cannot start ---- */
+
+struct refusal {
+	uv_loop_t loop;
+	uv_timer_t patience;
+	struct doors *doors;
+	const char *why;
+};
+
+static void refuse_attach_cb(void *arg, struct door *d)
+{
+	doors_end(d, 1, ((struct refusal *)arg)->why);
+}
+
+static void refuse_gone_cb(void *arg)
+{
+	uv_stop(&((struct refusal *)arg)->loop);
+}
+
+static void refuse_late_cb(uv_timer_t *t)
+{
+	uv_stop(t->loop);
+}
+
+int session_refuse(int listen_fd, const char *why)
+{
+	static const struct doors_ops ops = { .attach = refuse_attach_cb, .gone = refuse_gone_cb };
+	struct refusal *r = mem_alloc(sizeof(*r));
+
+	signal(SIGPIPE, SIG_IGN);
+	r->why = why;
+	uv_loop_init(&r->loop);
+	uv_timer_init(&r->loop, &r->patience);
+	uv_timer_start(&r->patience, refuse_late_cb, REFUSE_MS, 0);
+	r->doors = doors_new(&r->loop, listen_fd, 0, &ops, r);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	doors_free(r->doors);
+	mem_free(r);
+	return 1;
 }

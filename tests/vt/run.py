@@ -21,6 +21,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     same as NAME                this door's screen equals that door's, cell for cell
     called METHOD PATH [JSON]   the engine got that call (within 10 s)        uncalled METHOD PATH
     listened END                the newest event stream's query ends so
+    environment NAME=VALUE      of the session (before start)          told TEXT     in what EXIT said
     exit CODE | switch TARGET   the door was told to leave    settle                 until nothing comes for 0.3 s
     idle SECONDS                no byte comes for so long     dead | alive           the session process
 
@@ -206,6 +207,12 @@ class Script:
         while not (self.session.engine.streams and self.session.engine.streams[-1].endswith(how)):
             assert time.monotonic() < end, f"the event streams were {self.session.engine.streams}"
             time.sleep(0.05)
+
+    def do_environment(self, setting):
+        self.how.setdefault("env", {}).update([setting.split("=", 1)])
+
+    def do_told(self, text):
+        assert text in self.door.exit[1], self.door.exit
 
     def do_settle(self):
         self.door.settle(0.3)
