@@ -546,7 +546,7 @@ static void test_builds_that_are_refused(void **state)
 	REFUSED(id, "../p12");
 	REFUSED(id, "app/p12:latest");
 	REFUSED(id, "");
-	REFUSED(from, "docker.io/evil");
+	REFUSED(from, "registry.example/evil");
 	REFUSED(from, "");
 	REFUSED(onto, "python:1");
 	REFUSED(onto, "sha256:1");
