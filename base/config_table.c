@@ -23,7 +23,8 @@ const struct config_option config_table[] = {
     {"engine.uid_base", CONFIG_INT, "200000", 10000, 2000000000, "uid of a user = this + user id"},
     {"engine.gid_base", CONFIG_INT, "300000", 10000, 2000000000,
 	"gid of a project = this + project id"},
-    {"engine.reconcile_ms", CONFIG_INT, "2000", 50, 3600000, "pause between looks at the backend"},
+    {"engine.reconcile_ms", CONFIG_INT, "15000", 50, 3600000,
+        "pause between looks at what nothing was heard of; changes are told by the backend"},
 
     {"runtime.socket", CONFIG_PATH, "${run}/podman/podman.sock", 0, 0,
 	"Docker API of Podman or Docker"},
@@ -51,7 +52,7 @@ const struct config_option config_table[] = {
     {"tui.scrollback", CONFIG_INT, "2000", 0, 100000, "lines kept of each terminal"},
     {"tui.language", CONFIG_STR, "auto", 0, 0, "auto (the user's LANG), en or ko"},
     {"tui.mouse", CONFIG_BOOL, "yes", 0, 1, "sessions begin with the mouse on"},
-    {"tui.frame_ms", CONFIG_INT, "33", 5, 1000, "least pause between frames"},
+    {"tui.frame_ms", CONFIG_INT, "20", 5, 1000, "least pause between frames"},
 
     {"edge.listen", CONFIG_STR, "127.0.0.1", 0, 0, "address of the edge"},
     {"edge.port", CONFIG_INT, "8080", 1, 65535, "port of the edge"},

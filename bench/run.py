@@ -144,10 +144,10 @@ def case_flood(lab, user, peer):
     terminal(a)
     peer_terminal(b)
     x, y = [], []
-    for _ in range(1 if QUICK else 3):
+    for i in range(1 if QUICK else 3):
         for c, out in ((a, x), (b, y)):
-            t0 = c.send("seq 1 1000000; echo END$((40+2))\r")
-            out.append(c.need("END42", 120) - t0)
+            t0 = c.send(f"seq 1 1000000; echo END$(({i}*1000+42))x\r")
+            out.append(c.need(f"END{i * 1000 + 42}x", 120) - t0)
             c.settle(1.0)
     a.close()
     b.close()

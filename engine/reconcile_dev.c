@@ -163,7 +163,7 @@ static void dev_done(struct engine *e, void *arg)
 	struct dev_pass *p = arg;
 	struct reconcile_entry *x = p->x;
 	struct store_project was;
-	int64_t pause = e->reconcile->reconcile_ms;
+	int64_t pause = reconcile_pause_ms(e->reconcile->reconcile_ms, p->err.code != CL_OK);
 	bool newer = x->kicked != x->passing; /* what it found is not wanted any more */
 
 	x->dev_running = p->running;

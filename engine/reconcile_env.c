@@ -282,7 +282,7 @@ static void env_items(struct reconcile_entry *x)
 /* How long until the next look: the usual pause, sooner when something is held back. */
 static int64_t env_pause(const struct env_pass *p)
 {
-	int64_t pause = p->x->e->reconcile->reconcile_ms, now = clock_ms();
+	int64_t pause = reconcile_pause_ms(p->x->e->reconcile->reconcile_ms, p->r.result != ROLLOUT_OK), now = clock_ms();
 
 	if (p->r.result == ROLLOUT_AGAIN || (p->r.result == ROLLOUT_FAILED && p->x->fails < 2))
 		return 0;

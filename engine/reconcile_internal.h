@@ -56,4 +56,11 @@ struct reconcile_item *reconcile_entry_item(struct reconcile_entry *x, const cha
 struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, const char *env,
     bool make);
 
+/* How long until a thing is looked at again: soon after a failure. */
+#define RECONCILE_RETRY_MS 2000
+static inline int64_t reconcile_pause_ms(int reconcile_ms, bool failed)
+{
+	return failed && reconcile_ms > RECONCILE_RETRY_MS ? RECONCILE_RETRY_MS : reconcile_ms;
+}
+
 #endif

@@ -100,6 +100,7 @@ static int status(struct engine *e, struct request *r, struct reply *p, struct c
 		return -1;
 	w = mem_alloc(sizeof(*w));
 	(void)mem_copy_str(w->env, sizeof(w->env), status_env(e, r->project, env));
+	status_wanted(e, r->project);
 	status_prepare(e, r->project, w->env, &w->s);
 	reply_work(p, status_work_cb, status_then_cb, w);
 	return 0;

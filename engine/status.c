@@ -22,7 +22,14 @@
 #define STATUS_FEED_MS 2000
 #define STATUS_LOOK_MS 250
 
+#define STATUS_WANTED_MS 9000
+#define STATUS_WANTED 64
+
 struct status_feed {
+	/* Measuring costs a look at the runtime, so only what was asked for lately is measured. */
+	struct {
+		int64_t project, at_ms;
+	} wanted[STATUS_WANTED];
 	uv_timer_t timer;
 	int taking;
 	bool closed;
@@ -263,12 +270,39 @@ static json_t *status_op(struct engine *e, int64_t project, const char *env)
 
 /* --- the feed --------------------------------------------------------------------------------- */
 
+void status_wanted(struct engine *e, int64_t project)
+{
+	struct status_feed *f = e->status;
+	size_t at = 0;
+
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < STATUS_WANTED; i++) {
+		if (f->wanted[i].project == project) {
+			at = i;
+			break;
+		}
+		if (f->wanted[i].at_ms < f->wanted[at].at_ms)
+			at = i;
+	}
+	f->wanted[at].project = project;
+	f->wanted[at].at_ms = clock_ms();
+}
+
+static bool status_wanted_lately(const struct status_feed *f, int64_t project)
+{
+	for (size_t i = 0; i < STATUS_WANTED; i++)
+		if (f->wanted[i].project == project)
+			return clock_ms() - f->wanted[i].at_ms < STATUS_WANTED_MS;
+	return false;
+}
+
 static int status_feed_env_cb(void *arg, const struct store_env *row)
 {
 	struct status_feed *f = arg;
 	struct status_job *j;
 
-	if (!event_listened(f->e, row->project))
+	if (!status_wanted_lately(f, row->project) || !event_listened(f->e, row->project))
 		return 0;
 	j = mem_alloc(sizeof(*j));
 	(void)mem_copy_str(j->env, sizeof(j->env), row->name);

@@ -18,6 +18,8 @@ struct status_sample {
 	bool ok;
 };
 
+/* Somebody looked at this project's status: its feed goes on for some seconds. */
+void status_wanted(struct engine *e, int64_t project);
 void status_open(struct engine *e);   /* begins the feed of EVENT_STATS to whoever listens */
 void status_stop(struct engine *e);
 bool status_working(const struct engine *e);

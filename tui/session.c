@@ -29,7 +29,7 @@
 #include "tui/ui_internal.h"
 
 #define FRAME_MAX (16u << 20)
-#define BURST 4 /* frames that may follow one another at once */
+#define BURST 24 /* frames that may follow one another at once: a fast typist never waits for a frame */
 #define TICK_MS 1000
 #define REFUSE_MS 10000 /* how long one that cannot start waits for its first door */
 

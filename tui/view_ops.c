@@ -21,13 +21,14 @@
 #define EVENT_CELLS (2 * (SIDE_WIDTH - 4) - 8) /* two rows; `e` shows events in full */
 #define SPARK_CELLS 6
 #define STALE_MS 6000 /* ask for the status when no stats came for so long */
+#define WANT_MS 4000  /* and so often anyway: the engine measures only what is asked for */
 
 struct operate {
 	struct view view;
 	struct ops_model model;
 	struct scroll events;
 	uint64_t status_request, events_request;
-	int64_t last_event, last_news;
+	int64_t last_event, last_news, last_load;
 	char env[8];         /* chosen by the user, or "" */
 	char trouble[256];
 	char title[128];
@@ -96,6 +97,7 @@ static void load(struct operate *o)
 	cl_autofree char *path = mem_printf("/v1/projects/%lld/status%s%s", id,
 	    o->env[0] ? "?env=" : "", o->env);
 
+	o->last_load = clock_ms();
 	if (!o->status_request)
 		o->status_request =
 		    client_start(ui_client(o->view.ui), "GET", path, NULL, status_cb, o);
@@ -147,7 +149,7 @@ static void operate_tick(struct view *v, int64_t now)
 {
 	struct operate *o = (struct operate *)v;
 
-	if (now - o->last_news > STALE_MS)
+	if (now - o->last_news > STALE_MS || now - o->last_load > WANT_MS)
 		load(o);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/broker/container_net.h"
+#include "engine/broker/exec_pty.h"
 #include "engine/broker/pack.h"
 
 #define START_MS 60000
@@ -142,6 +143,8 @@ int container_apply(const struct broker *b, const struct spec *s, struct cl_err 
 	}
 	if (running)
 		return 0;
+	if (strcmp(s->tier, "dev") == 0 && exec_pty_prepare(&b->place, s->name, err) < 0)
+		return -1;
 	if (!there && create(b, s, err) < 0)
 		return -1;
 	/* One that was created by a call that was cut may lack its user. */

@@ -1,6 +1,7 @@
 /*
  * One execution: see exec.h.
  *
+ *   tty:     client <========= the program's own pty =========> program     (dev containers)
  *   tty:     client <====== the engine's stream itself ======> program      (no byte passes here)
  *   no tty:  client --pipe in--> exec_pump --stream--> program
  *            client <-pipe out-- exec_pump <-frames--- program
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,15 +59,20 @@ static int read_open(int sock, char id[TICKET_SIZE])
 	return ipc_end(&m);
 }
 
-static json_t *create_json(const struct ticket *t)
+static json_t *create_json(const struct exec *x, const struct ticket *t)
 {
+	bool own = x->pty.listener >= 0; /* a pty of its own: then the engine's stream carries nothing */
+	json_t *argv = spec_json_argv(&t->argv);
 	char user[32];
 
+	if (own)
+		argv = exec_pty_argv(&x->pty, t->rows, t->cols, argv);
+
 	snprintf(user, sizeof(user), "%u:%u", t->uid, t->gid);
-	return json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:o, s:s*}", "AttachStdin", 1,
-	    "AttachStdout", 1, "AttachStderr", 1, "Tty", (int)t->tty,
+	return json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:o, s:s*}", "AttachStdin", !own,
+	    "AttachStdout", 1, "AttachStderr", 1, "Tty", t->tty && !own,
 	    /* No key sequence detaches: every byte is the program's. */
-	    "DetachKeys", "", "Privileged", 0, "User", user, "Cmd", spec_json_argv(&t->argv), "Env",
+	    "DetachKeys", "", "Privileged", 0, "User", user, "Cmd", argv, "Env",
 	    spec_json_vars(&t->vars), "WorkingDir", t->workdir[0] ? t->workdir : NULL);
 }
 
@@ -77,6 +84,8 @@ static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
 
 	if (!j)
 		return -1;
+	if (t->tty && running)
+		exec_pty_open(&x->pty, &x->b->place, t->name, j);
 	json_decref(j);
 	if (!running) {
 		err_set(err, CL_PRECONDITION, "container %s: not running", t->name);
@@ -84,7 +93,7 @@ static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
 	}
 	place_container(&x->b->place, t->name, full);
 	docker_url(url, "/containers/%s/exec", full);
-	if (docker_call(&x->b->docker, "POST", url, create_json(t), &j, err) != 201) {
+	if (docker_call(&x->b->docker, "POST", url, create_json(x, t), &j, err) != 201) {
 		json_decref(j);
 		return -1;
 	}
@@ -99,6 +108,12 @@ void exec_resize(const struct exec *x, int rows, int cols)
 
 	if (!x->tty || rows < 1 || cols < 1)
 		return;
+	if (x->master >= 0) {
+		struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
+
+		ioctl(x->master, TIOCSWINSZ, &size);
+		return;
+	}
 	docker_url(url, "/exec/%s/resize?h=%d&w=%d", x->id, rows, cols);
 	docker_call(&x->b->docker, "POST", url, NULL, NULL, NULL);
 }
@@ -106,9 +121,10 @@ void exec_resize(const struct exec *x, int rows, int cols)
 static int start(struct exec *x, const struct ticket *t, struct cl_err *err)
 {
 	char url[DOCKER_URL];
-	json_t *body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", (int)t->tty);
+	bool tty = t->tty && x->pty.listener < 0;
+	json_t *body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", (int)tty);
 
-	if (t->tty && t->rows > 0 && t->cols > 0) {
+	if (tty && t->rows > 0 && t->cols > 0) {
 		json_object_set_new(body, "h", json_integer(t->rows));
 		json_object_set_new(body, "w", json_integer(t->cols));
 		json_object_set_new(body, "ConsoleSize", json_pack("[i, i]", t->rows, t->cols));
@@ -136,6 +152,9 @@ static void hang_up(struct exec *x)
 	int pid = exec_kill_pid(x->b, x->id);
 	int64_t deadline = clock_ms() + HANGUP_MS;
 
+	if (x->master >= 0)
+		close(x->master); /* with the client's copy gone too, the kernel hangs up the terminal */
+	x->master = -1;
 	if (!pid)
 		return;
 	exec_kill_group(x->b, x->id, SIGHUP);
@@ -180,12 +199,13 @@ int exec_control(struct exec *x)
 static int send_opened_tty(struct exec *x)
 {
 	struct ipc_out m;
+	int fd = x->master >= 0 ? x->master : x->stream;
 
-	sock_nonblock(x->stream, 0); /* a client that wants it otherwise says so itself */
+	sock_nonblock(fd, 0); /* a client that wants it otherwise says so itself */
 	ipc_begin(&m, EXEC_OPENED);
 	ipc_put_u32(&m, 1);
 	ipc_put_bytes(&m, x->early.data, x->early.len < IPC_DATA_MAX ? x->early.len : IPC_DATA_MAX);
-	ipc_put_fd(&m, x->stream);
+	ipc_put_fd(&m, fd);
 	return ipc_send(x->sock, &m);
 }
 
@@ -215,6 +235,13 @@ static void serve(struct exec *x, const struct ticket *t)
 		fail(x->sock, &err);
 		return;
 	}
+	if (x->pty.listener >= 0 && (x->master = exec_pty_wait(&x->pty, x->stream)) < 0) {
+		err_set(&err, CL_FAILED, "%s: no terminal came out of the container", t->name);
+		err_hint(&err, "`restart` makes the container anew");
+		fail(x->sock, &err);
+		hang_up(x);
+		return;
+	}
 	rc = t->tty ? serve_tty(x) : exec_pump_run(x);
 	if (rc < 0) {
 		hang_up(x);
@@ -230,7 +257,7 @@ static void serve(struct exec *x, const struct ticket *t)
 
 void exec_serve(const struct broker *b, int sock, uid_t peer)
 {
-	struct exec x = {.b = b, .sock = sock, .stream = -1};
+	struct exec x = {.b = b, .sock = sock, .stream = -1, .master = -1, .pty.listener = -1};
 	struct cl_err err = {0};
 	char id[TICKET_SIZE];
 	struct ticket t;
@@ -248,6 +275,9 @@ void exec_serve(const struct broker *b, int sock, uid_t peer)
 	serve(&x, &t);
 	ticket_clear(&t);
 	buf_clear(&x.early);
+	exec_pty_close(&x.pty);
+	if (x.master >= 0)
+		close(x.master);
 	if (x.stream >= 0)
 		close(x.stream);
 }

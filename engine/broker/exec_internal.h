@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "engine/broker/broker.h"
+#include "engine/broker/exec_pty.h"
 
 struct exec {
 	const struct broker *b;
@@ -13,6 +14,8 @@ struct exec {
 	int stream;       /* the container engine's, both ways */
 	char id[128];     /* the engine's name for this execution */
 	bool tty;
+	struct exec_pty pty;
+	int master;       /* the program's terminal, -1: the stream carries it */
 	struct buf early; /* output that came with the answer to `start` */
 	int signal;       /* last one that the client had us send */
 };

@@ -33,6 +33,7 @@ void place_load(struct place *p)
 	set(p->run, sizeof(p->run), "run.dir");
 	set(p->edge, sizeof(p->edge), "edge.dir");
 	set(p->images, sizeof(p->images), "images.dir");
+	snprintf(p->helper, sizeof(p->helper), "%.230s/codinglab-pty", config_str("bin.dir"));
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");
@@ -117,6 +118,12 @@ void place_build(const struct place *p, int64_t op, char out[PLACE_PATH])
 void place_slot(const struct place *p, int slot, char out[PLACE_PATH])
 {
 	snprintf(out, PLACE_PATH, "%s/%d", p->edge, slot);
+}
+
+/* Sockets for terminals of the container called name; "" = the folder of all of them. */
+void place_tty(const struct place *p, const char *name, char out[PLACE_PATH])
+{
+	snprintf(out, PLACE_PATH, "%s/tty%s%s", p->run, name[0] ? "/" : "", name);
 }
 
 void place_tickets(const struct place *p, char out[PLACE_PATH])

@@ -18,6 +18,7 @@ struct place {
 	char run[256];         /* run.dir */
 	char edge[256];        /* edge.dir */
 	char images[256];      /* images.dir: the stacks' folders */
+	char helper[256];      /* codinglab-pty: mounted into dev containers */
 	char rootfs[256];      /* the base's file system, a tar */
 	char socket[108];      /* the container engine's */
 	char instance[17];     /* 16 hex digits */
@@ -44,6 +45,7 @@ void place_work(const struct place *p, int64_t project, char out[PLACE_PATH]);
 void place_home(const struct place *p, int64_t project, char out[PLACE_PATH]);
 void place_build(const struct place *p, int64_t op, char out[PLACE_PATH]);
 void place_slot(const struct place *p, int slot, char out[PLACE_PATH]);
+void place_tty(const struct place *p, const char *name, char out[PLACE_PATH]);
 void place_tickets(const struct place *p, char out[PLACE_PATH]);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/broker/exec_pty.h"
 
 #define PIDS_DEFAULT 512
 
@@ -101,6 +102,11 @@ static void mounts(const struct spec *s, const struct place *p, json_t *host)
 		default:
 			put(tmpfs, m->target, json_string("rw,nosuid,nodev,size=256m,mode=1777"));
 		}
+	}
+	if (strcmp(s->tier, "dev") == 0) {
+		place_tty(p, s->name, path);
+		json_array_append_new(list, mount("bind", path, EXEC_PTY_FOLDER, true));
+		json_array_append_new(list, mount("bind", p->helper, EXEC_PTY_HELPER, true));
 	}
 	put(host, "Mounts", list);
 	put(host, "Tmpfs", tmpfs);

@@ -1,0 +1,136 @@
+/*
+ * codinglab-pty: gives a program in a container a terminal of the container's own, and hands the
+ * terminal's other end to the runtime broker, so that keys and output cross no daemon.  The broker
+ * runs it by the container engine's exec; it is linked statically, since it must run in any image.
+ *
+ *   codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]
+ *
+ * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
+ * with its exit status (128 + n for a signal).  Signals that ask to end are passed on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FAILED 125 /* as container engines say of themselves */
+
+static volatile sig_atomic_t child;
+
+static void pass_on_cb(int number)
+{
+	if (child > 0)
+		kill(-child, number);
+}
+
+static int die(const char *what)
+{
+	fprintf(stderr, "codinglab-pty: %s: %s\n", what, strerror(errno));
+	return FAILED;
+}
+
+/* A new terminal of this size; *master and *slave are open.  0 or -1. */
+static int open_terminal(const char *rows, const char *cols, int *master, int *slave)
+{
+	struct winsize size = {.ws_row = (unsigned short)strtoul(rows, NULL, 10),
+	    .ws_col = (unsigned short)strtoul(cols, NULL, 10)};
+	char name[64];
+
+	*master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*master < 0 || grantpt(*master) < 0 || unlockpt(*master) < 0 ||
+	    ptsname_r(*master, name, sizeof(name)) != 0)
+		return -1;
+	*slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave < 0)
+		return -1;
+	if (size.ws_row > 0 && size.ws_col > 0)
+		ioctl(*master, TIOCSWINSZ, &size);
+	return 0;
+}
+
+static int hand_over(const char *path, int master)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	char byte = 'm';
+	struct iovec iov = {&byte, 1};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
+		return -1;
+	memcpy(a.sun_path, path, strlen(path));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &master, sizeof(int));
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || sendmsg(fd, &m, MSG_NOSIGNAL) != 1)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static void run(int slave, char **argv)
+{
+	setsid();
+	ioctl(slave, TIOCSCTTY, 0);
+	/* Without us nobody waits for it: it is hung up, as by a lost line. */
+	prctl(PR_SET_PDEATHSIG, SIGHUP);
+	dup2(slave, 0);
+	dup2(slave, 1);
+	dup2(slave, 2);
+	execvp(argv[0], argv);
+	fprintf(stderr, "%s: %s\r\n", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return FAILED;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int main(int argc, char **argv)
+{
+	static const int passed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+	struct sigaction sa = {.sa_handler = pass_on_cb, .sa_flags = SA_RESTART};
+	int master, slave;
+	pid_t pid;
+
+	if (argc < 5) {
+		fprintf(stderr, "usage: codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]\n");
+		return FAILED;
+	}
+	if (open_terminal(argv[2], argv[3], &master, &slave) < 0)
+		return die("no terminal");
+	if (hand_over(argv[1], master) < 0)
+		return die("the broker does not take the terminal");
+	close(master);
+	pid = fork();
+	if (pid < 0)
+		return die("fork");
+	if (pid == 0)
+		run(slave, argv + 4);
+	child = pid;
+	close(slave);
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		sigaction(passed[i], &sa, NULL);
+	return wait_for(pid);
+}
