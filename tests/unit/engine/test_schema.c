@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/openapi.h"
 #include "engine/route.h"
+#include <stdbool.h>
 #include "engine/schema.h"
 
 static enum cl_code
