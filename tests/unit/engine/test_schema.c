@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #include "base/mem.h"
 #include "engine/openapi.h"
 #include "engine/route.h"
-#include <stdbool.h>
 #include "engine/schema.h"
 
 static enum cl_code
