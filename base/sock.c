@@ -57,7 +57,7 @@ int sock_listen(const char *path, int type, mode_t mode, struct cl_err *err)
 	old = umask(0777 & ~mode);
 	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
 	umask(old);
-	if (rc < 0 || listen(fd, 256) < 0) {
+	if (rc < 0 || listen(fd, SOMAXCONN) < 0) {
 		err_errno(err, CL_FAILED, "listen on %s", path);
 		close(fd);
 		return -1;
