@@ -77,7 +77,7 @@ def test_vim():
         assert p.until(lambda: p.rows(0)[0] == "hello 한글"), p.text(0)
         p.resize(0, 10, 40)
         assert p.until(lambda: p.head(0)["rows"] == 10 and p.rows(0)[1].startswith("~"))
-        os.write(fd, b":q!\r")
+        os.write(fd, b"\x1b:q!\r")
         assert p.until(lambda: drv.ENDED in p.log)
         assert not p.head(0)["modes"] & drv.MODES["alt"]
 
