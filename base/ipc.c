@@ -151,9 +151,14 @@ int ipc_recv(int sock, struct ipc_in *m)
 	m->len = m->pos = 0;
 	m->nfds = m->fdpos = 0;
 	m->bad = false;
-	do
+	/* A peer that closed with something of ours unread resets us once, before its last words. */
+	for (int reset = 0;;) {
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+		if (n < 0 && errno == ECONNRESET && !reset++)
+			continue;
+		if (n >= 0 || errno != EINTR)
+			break;
+	}
 	if (n < 0)
 		return -1;
 	take_fds(m, &msg);

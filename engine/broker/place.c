@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/config.h"
 #include "base/log.h"
@@ -28,12 +29,18 @@ void place_identify(struct place *p)
 
 void place_load(struct place *p)
 {
+	struct stat st;
+
 	memset(p, 0, sizeof(*p));
 	set(p->state, sizeof(p->state), "state.dir");
 	set(p->run, sizeof(p->run), "run.dir");
 	set(p->edge, sizeof(p->edge), "edge.dir");
 	set(p->images, sizeof(p->images), "images.dir");
 	snprintf(p->helper, sizeof(p->helper), "%.230s/codinglab-pty", config_str("bin.dir"));
+	if (stat(p->helper, &st) < 0 || !S_ISREG(st.st_mode)) {
+		log_warn("%s: not there; terminals go through the container engine", p->helper);
+		p->helper[0] = '\0';
+	}
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");

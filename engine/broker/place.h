@@ -18,7 +18,7 @@ struct place {
 	char run[256];         /* run.dir */
 	char edge[256];        /* edge.dir */
 	char images[256];      /* images.dir: the stacks' folders */
-	char helper[256];      /* codinglab-pty: mounted into dev containers */
+	char helper[256];      /* codinglab-pty, mounted into dev containers; "" = none */
 	char rootfs[256];      /* the base's file system, a tar */
 	char socket[108];      /* the container engine's */
 	char instance[17];     /* 16 hex digits */

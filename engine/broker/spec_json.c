@@ -103,7 +103,7 @@ static void mounts(const struct spec *s, const struct place *p, json_t *host)
 			put(tmpfs, m->target, json_string("rw,nosuid,nodev,size=256m,mode=1777"));
 		}
 	}
-	if (strcmp(s->tier, "dev") == 0) {
+	if (strcmp(s->tier, "dev") == 0 && p->helper[0]) {
 		place_tty(p, s->name, path);
 		json_array_append_new(list, mount("bind", path, EXEC_PTY_FOLDER, true));
 		json_array_append_new(list, mount("bind", p->helper, EXEC_PTY_HELPER, true));

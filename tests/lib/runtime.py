@@ -6,6 +6,7 @@
         x = r.exec("p1-dev", ["cat"]); x.write(b"hi"); x.close_input(); x.finish() -> (0, 0, b"hi", b"")
 """
 import array
+import errno
 import os
 import pathlib
 import select
@@ -181,7 +182,12 @@ class Exec:
         open_fds = set(out)
         while open_fds:
             for fd in select.select(list(open_fds), [], [])[0]:
-                data = os.read(fd, 1 << 20)
+                try:
+                    data = os.read(fd, 1 << 20)
+                except OSError as e:  # a terminal whose program has ended
+                    if e.errno != errno.EIO:
+                        raise
+                    data = b""
                 out[fd] += data
                 if not data:
                     open_fds.remove(fd)
@@ -220,7 +226,7 @@ class Runtime:
         self.state, self.run = self.dir / "s", self.dir / "s/run"
         for d in ("projects", "users", "images", "run/podman", "run/broker", "run/edge/0", "run/edge/1"):
             (self.state / d).mkdir(parents=True, exist_ok=True)
-        self.env = {**os.environ, "CODINGLAB_STATE": str(self.state), "CODINGLAB_IMAGES_DIR": str(ROOT / "images"),
+        self.env = {**os.environ, "CODINGLAB_STATE": str(self.state), "CODINGLAB_BIN_DIR": str(self.bin), "CODINGLAB_IMAGES_DIR": str(ROOT / "images"),
                     "CODINGLAB_IMAGES_ROOTFS": f"{os.environ.get('CODINGLAB_CACHE', '/var/cache/codinglab')}/base-trixie.tar",
                     "CODINGLAB_ENGINE_USER": "codinglab"}
         try:

@@ -324,11 +324,13 @@ def test_emulator_dies():
         d.type("n=41; seq 1 50<Enter>")
         d.expect("50")
         for how in (signal.SIGSEGV, signal.SIGKILL):
+            d.type("clear<Enter>")
+            d.expect_not("terminal restarted")
             old = s.worker()
             os.kill(old, how)
             d.expect("terminal restarted")
-            d.type("echo alive $((n+1))<Enter>")
-            d.expect("alive 42")
+            d.type(f"echo alive{int(how)} $((n+1))<Enter>")
+            d.expect(f"alive{int(how)} 42")
             assert s.worker() != old
         assert s.alive()
 

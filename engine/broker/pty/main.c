@@ -87,8 +87,8 @@ static void run(int slave, char **argv)
 {
 	setsid();
 	ioctl(slave, TIOCSCTTY, 0);
-	/* Without us nobody waits for it: it is hung up, as by a lost line. */
-	prctl(PR_SET_PDEATHSIG, SIGHUP);
+	/* We are killed only when it did not take the hint of a hang-up. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(slave, 0);
 	dup2(slave, 1);
 	dup2(slave, 2);
