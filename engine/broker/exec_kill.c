@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 struct ids {
-	int pgrp, session, foreground; /* foreground group of its terminal, < 1 none */
+	int parent, pgrp, session, foreground; /* foreground group of its terminal, < 1 none */
 };
 
 int exec_kill_number(const char *name)
@@ -67,6 +67,7 @@ static int read_ids(int pid, struct ids *out)
 			return -1;
 		at = end;
 	}
+	out->parent = (int)v[0];
 	out->pgrp = (int)v[1];
 	out->session = (int)v[2];
 	out->foreground = (int)v[4];
@@ -95,16 +96,36 @@ void exec_kill_group(const struct broker *b, const char *id, int sig)
 	close(fd);
 }
 
+static void kill_session(int leader, int sig);
+
 void exec_kill_session(int pid, int sig)
 {
 	DIR *d = pid > 1 ? opendir("/proc") : NULL;
 	struct dirent *e;
 	struct ids ids;
 
+	/* codinglab-pty starts its program in a session of that program's own. */
 	while (d && (e = readdir(d))) {
 		int other = (int)strtol(e->d_name, NULL, 10);
 
-		if (other > 1 && read_ids(other, &ids) == 0 && ids.session == pid)
+		if (other > 1 && read_ids(other, &ids) == 0 && ids.parent == pid && ids.session == other)
+			kill_session(other, sig);
+	}
+	if (d)
+		closedir(d);
+	kill_session(pid, sig);
+}
+
+static void kill_session(int leader, int sig)
+{
+	DIR *d = leader > 1 ? opendir("/proc") : NULL;
+	struct dirent *e;
+	struct ids ids;
+
+	while (d && (e = readdir(d))) {
+		int other = (int)strtol(e->d_name, NULL, 10);
+
+		if (other > 1 && read_ids(other, &ids) == 0 && ids.session == leader)
 			kill(other, sig);
 	}
 	if (d)

@@ -296,6 +296,27 @@ static void sockets(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* A peer that says its last words and closes while something of ours is unread: they arrive. */
+static void last_words_of_one_that_closed(void **state)
+{
+	struct cl_err err = {0};
+	int pair[2];
+
+	assert_int_equal(ipc_pair(pair, &err), 0);
+	ipc_begin(&out, 7);
+	assert_int_equal(ipc_send(pair[1], &out), 0); /* never read */
+	ipc_begin(&out, 8);
+	ipc_put_u32(&out, 42);
+	assert_int_equal(ipc_send(pair[0], &out), 0);
+	close(pair[0]);
+	assert_int_equal(ipc_recv(pair[1], &in), 1);
+	assert_int_equal(in.type, 8);
+	assert_int_equal(ipc_get_u32(&in), 42);
+	assert_int_equal(ipc_end(&in), 0);
+	assert_int_equal(ipc_recv(pair[1], &in), 0);
+	close(pair[1]);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -303,7 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(every_field_goes_round), T(leftovers_are_an_error), T(cut_fields_are_an_error),
 	    T(ranges), T(bad_messages_are_not_sent), T(malformed_packets), T(errors_travel),
-	    T(sockets),
+	    T(sockets), T(last_words_of_one_that_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
