@@ -268,7 +268,7 @@ class Runtime:
         self.podman_env = {**os.environ, "CONTAINERS_CONF": str(conf)}
         sock = self.run / "podman/podman.sock"
         with open(self.dir / "podman.log", "wb") as log:
-            self.processes.append(subprocess.Popen([*self.podman_args, "system", "service", "--time", "0", f"unix://{sock}"],
+            self.processes.append(subprocess.Popen([*self.podman_args, "system", "service", "--time", "0", f"unix://{sock}"], cwd=self.dir,
                                                    env=self.podman_env, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         wait_until("podman", sock.exists)
 
