@@ -92,9 +92,9 @@ int manifest_db(const struct manifest *m, struct backend_spec *out, struct cl_er
 	out->pids = 256;
 	out->stop_grace_s = 30;
 	manifest_platform_vars(out, m);
-	manifest_set_var(out, "POSTGRES_USER", "app");
-	manifest_set_var(out, "POSTGRES_DB", "app");
-	manifest_set_var(out, "POSTGRES_PASSWORD", m->db_password != NULL ? m->db_password : "");
+	manifest_set_var(out, "DATABASE_USER", "app");
+	manifest_set_var(out, "DATABASE_NAME", "app");
+	manifest_set_var(out, "DATABASE_PASSWORD", m->db_password != NULL ? m->db_password : "");
 	return manifest_end(out, err);
 }
 
@@ -309,8 +309,8 @@ static void manifest_app(struct backend_spec *s, const struct manifest *m)
 	manifest_set_var(s, "HOME", "/tmp");
 	if (m->db == NULL || m->db_password == NULL)
 		return;
-	(void)snprintf(text, sizeof(text), "postgres://app:%s@db:%d/app", m->db_password,
-	    m->db->port);
+	(void)snprintf(text, sizeof(text), "%s://app:%s@db:%d/app", m->db->database.scheme,
+	    m->db_password, m->db->database.port);
 	manifest_set_var(s, "DATABASE_URL", text);
 }
 

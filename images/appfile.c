@@ -32,8 +32,8 @@ void appfile_clear(struct appfile *a)
 
 int appfile_add_json(struct appfile *a, const char *text, size_t len, struct cl_err *err)
 {
-	static const char *const known[] = { "run", "serve", "build", "migrate", "test", "port",
-		"health", NULL };
+	static const char *const known[] = { "run", "serve", "build", "migrate", "test", "repl",
+		"debug", "lsp", "port", "health", NULL };
 	struct field_ctx c = { ".codinglab.json", err };
 	json_error_t why;
 	json_t *o = len <= APPFILE_MAX ? json_loadb(text, len, JSON_REJECT_DUPLICATES, &why) : NULL;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #define STACK_TMPS 4
+#define STACK_DBS 8          /* databases that a stack can use */
 #define STACK_FILE_MAX 65536 /* bytes of a stack.json */
 #define STACK_ARGV_MAX 64    /* words of one command */
 #define STACK_WORD_MAX 8192  /* bytes of one word */
@@ -19,7 +20,8 @@
 enum stack_kind { STACK_LANGUAGE, STACK_FRAMEWORK, STACK_SERVICE, STACK_BASE };
 
 enum stack_command {
-	STACK_RUN, STACK_SERVE, STACK_BUILD, STACK_MIGRATE, STACK_TEST,
+	STACK_RUN, STACK_SERVE, STACK_BUILD, STACK_MIGRATE, STACK_TEST, STACK_REPL,
+	STACK_DEBUG, STACK_LSP,
 	STACK_COMMANDS
 };
 
@@ -32,6 +34,17 @@ struct stack_image {
 struct stack_var {
 	char *name;
 	char *value;
+};
+
+struct stack_version {
+	char *name;
+	char **argv; /* prints it, run in the built image */
+};
+
+/* How applications reach a database service; scheme "" = it is none. */
+struct stack_database {
+	char scheme[16]; /* of DATABASE_URL: postgres, mysql */
+	int port;
 };
 
 struct stack {
@@ -47,7 +60,14 @@ struct stack {
 	struct stack_var *env;
 	size_t nenv;
 	char **secrets;                 /* NULL-terminated names, or NULL */
-	char db[32];                    /* service id, or "" */
+	char db[32];                    /* service id its projects get by default, or "" */
+	char dbs[STACK_DBS][32];        /* all it can use, db first */
+	size_t ndbs;
+	struct stack_database database; /* of a service */
+	struct stack_version *versions;
+	size_t nversions;
+	char ***registries;             /* commands of the dev image that print base URLs */
+	size_t nregistries;
 	char *template_dir;             /* whole path, or NULL */
 	uint32_t uid;                   /* of a service, 0 = not said */
 	char volume[128];               /* path in the container, or "" */
@@ -73,6 +93,10 @@ void stack_clear(struct stack_set *set);
 const struct stack *stack_find(const struct stack_set *set, const char *id);
 /* As stack_find(), but only what a project may choose: a language or a framework. */
 const struct stack *stack_find_choice(const struct stack_set *set, const char *id, struct cl_err *err);
+/* The database service of this id for a project of stack s; "" = its default.  NULL with CL_USAGE
+ * when the stack does not know it, or has none. */
+const struct stack *stack_find_db(const struct stack_set *set, const struct stack *s,
+    const char *id, struct cl_err *err);
 /* Which image is that; false when no stack has it. */
 bool stack_find_image(const struct stack_set *set, const char *image, struct stack_step *out);
 /*

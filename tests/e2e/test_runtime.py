@@ -346,7 +346,7 @@ def test_logs_are_read_and_followed(r):
 def test_postgresql_starts_is_ready_and_keeps_its_data(r):
     r.image("postgresql")
     spec = r.spec("p7-dev-db-1-r0", project=7, env="dev", tier="db", image="postgresql", uid=10103, gid=10103, read_only=True, memory=512 << 20,
-                  network="p7-dev", alias="db", port=5432, grace=20, vars={"POSTGRES_PASSWORD": "s3 cret'", "POSTGRES_USER": "app", "POSTGRES_DB": "app"},
+                  network="p7-dev", alias="db", port=5432, grace=20, vars={"DATABASE_PASSWORD": "s3 cret'", "DATABASE_USER": "app", "DATABASE_NAME": "app"},
                   mounts=[(VOLUME, "p7-dev-db", "/var/lib/postgresql/data", 0), (TMP, "", "/tmp", 0), (TMP, "", "/run/postgresql", 0)])
     def sql(q, password="s3 cret'"):
         return r.run_in("p7-dev-db-1-r0", "psql", "-h", "127.0.0.1", "-U", "app", "-At", "-c", q, "app", vars={"PGPASSWORD": password}, uid=10103, gid=10103)

@@ -15,6 +15,7 @@ static struct stack app = { .id = "django", .dev = { .id = "django" }, .run = { 
 static struct stack web = { .id = "web", .run = { .id = "web" }, .port = 8080, .uid = 10101,
 	.tmp = { "/tmp" }, .ntmp = 1 };
 static struct stack db = { .id = "postgresql", .run = { .id = "postgresql" }, .port = 5432,
+	.database = { "postgres", 5432 },
 	.uid = 10103, .volume = "/var/lib/postgresql/data" };
 
 static void check(struct backend_spec *s, int rc)

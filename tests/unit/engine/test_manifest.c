@@ -16,6 +16,7 @@ static struct stack app = { .id = "django", .dev = { .id = "django" }, .run = { 
 static struct stack web = { .id = "web", .run = { .id = "web" }, .port = 8080, .health = "/-/healthz",
 	.uid = 10101, .tmp = { "/tmp" }, .ntmp = 1 };
 static struct stack db = { .id = "postgresql", .run = { .id = "postgresql" }, .port = 5432,
+	.database = { "postgres", 5432 },
 	.uid = 10103, .volume = "/var/lib/postgresql/data", .tmp = { "/tmp", "/run/postgresql" },
 	.ntmp = 2 };
 static struct release rel = { .version = 7, .digest = "sha256:abc", .port = 8000,
@@ -102,7 +103,7 @@ static void test_db(void **state)
 	assert_int_equal(manifest_db(&m, &s, NULL), 0);
 	assert_string_equal(s.name, "p12-prod-db-1-r0");
 	assert_string_equal(s.alias, "db");
-	assert_string_equal(var(&s, "POSTGRES_PASSWORD"), "s3cret");
+	assert_string_equal(var(&s, "DATABASE_PASSWORD"), "s3cret");
 	assert_int_equal(s.mounts[s.nmounts - 1].kind, BACKEND_MOUNT_VOLUME);
 	assert_string_equal(s.mounts[s.nmounts - 1].source, "p12-prod-db");
 	assert_true(s.read_only_root);

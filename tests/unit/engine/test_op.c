@@ -607,7 +607,7 @@ int main(void)
 		WORLD_TEST(stacks_say_whether_they_can_be_used),
 	};
 
-	if (world_config(__FILE__) != 0)
+	if (world_config(CL_SOURCE) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

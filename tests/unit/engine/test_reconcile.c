@@ -501,14 +501,11 @@ int main(void)
 		T(test_cancel), T(test_dev_container), T(test_remove_project), T(test_status),
 		T(test_backend_down), T(test_cut_anywhere),
 	};
-	char images[512];
 	int argc = 1;
 	char *argv[] = { (char *)"test", NULL };
 	struct cl_err err = { 0 };
 
-	(void)snprintf(images, sizeof(images), "%.*s/images",
-	    (int)(strstr(__FILE__, "/tests/") - __FILE__), __FILE__);
-	(void)setenv("CODINGLAB_IMAGES_DIR", images, 1);
+	(void)setenv("CODINGLAB_IMAGES_DIR", CL_SOURCE "/images", 1);
 	(void)setenv("CODINGLAB_ENGINE_RECONCILE_MS", "50", 1);
 	(void)setenv("CODINGLAB_CONF", "/dev/null", 1);
 	if (config_load(NULL, &argc, argv, &err) != 0) {

@@ -17,6 +17,7 @@ static struct stack app = { .id = "python", .dev = { .id = "python" }, .run = { 
 static struct stack web = { .id = "web", .run = { .id = "web" }, .port = 8080, .uid = 10101,
 	.health = "/-/healthz", .tmp = { "/tmp" }, .ntmp = 1 };
 static struct stack db = { .id = "postgresql", .run = { .id = "postgresql" }, .port = 5432,
+	.database = { "postgres", 5432 },
 	.uid = 10103, .volume = "/var/lib/postgresql/data" };
 static char *migrate[] = { (char *)"python3", (char *)"migrate.py", NULL };
 

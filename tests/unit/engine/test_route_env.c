@@ -533,7 +533,7 @@ int main(void)
 		WORLD_TEST(the_dev_container_has_three_actions),
 	};
 
-	if (world_config(__FILE__) != 0)
+	if (world_config(CL_SOURCE) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

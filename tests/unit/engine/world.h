@@ -280,8 +280,7 @@ static inline int world_config(const char *source)
 	struct cl_err err = { 0 };
 	int argc = 1;
 
-	(void)snprintf(images, sizeof(images), "%.*s/images",
-	    (int)(strstr(source, "/tests/") - source), source);
+	(void)snprintf(images, sizeof(images), "%s/images", source);
 	(void)setenv("CODINGLAB_IMAGES_DIR", images, 1);
 	(void)setenv("CODINGLAB_ENGINE_RECONCILE_MS", "50", 1);
 	(void)setenv("CODINGLAB_CONF", "/dev/null", 1);

@@ -37,6 +37,24 @@ static void test_json(void **state)
 	appfile_clear(&a);
 }
 
+static void test_repl_and_debug(void **state)
+{
+	struct appfile a;
+	struct cl_err err = { 0 };
+
+	(void)state;
+	appfile_init(&a);
+	assert_int_equal(json(&a, "{\"repl\":\"ipython\",\"debug\":[\"gdb\",\"./a\"],\"lsp\":[\"l\"]}",
+	    &err), 0);
+	assert_string_equal(a.command[STACK_REPL][2], "ipython");
+	assert_string_equal(a.command[STACK_DEBUG][1], "./a");
+	assert_string_equal(a.command[STACK_LSP][0], "l");
+	/* a Procfile's processes are other platforms' too: no debugger of ours hides there */
+	assert_int_equal(procfile(&a, "debug: x\nrepl: y", &err), 0);
+	assert_string_equal(a.command[STACK_DEBUG][0], "gdb");
+	appfile_clear(&a);
+}
+
 static void test_procfile(void **state)
 {
 	struct appfile a;
@@ -113,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_repl_and_debug),
 		cmocka_unit_test(test_procfile),
 		cmocka_unit_test(test_json_wins),
 		cmocka_unit_test(test_refused),

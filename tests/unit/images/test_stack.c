@@ -17,6 +17,10 @@
 	"\"run\":{\"id\":\"x-run\",\"file\":\"C\",\"parent\":null}}"
 #define CMD "\"commands\":{\"run\":[\"a\"],\"serve\":[\"b\"]}"
 #define HEAD "\"id\":\"x\",\"title\":\"X\",\"summary\":\"\",\"parent\":null"
+#define SERVICE(id, more) "{\"id\":\"" id "\",\"title\":\"S\",\"summary\":\"\",\"parent\":null," \
+	"\"kind\":\"service\",\"images\":{\"run\":{\"id\":\"" id "\",\"file\":\"C\",\"parent\":null}}," \
+	"\"commands\":{},\"uid\":2000," more TAIL "}"
+#define DATA "\"volume\":\"/data\",\"database\":{\"scheme\":\"mysql\",\"port\":3306},"
 #define TAIL "\"port\":80,\"health\":\"\""
 
 static char dir[64];
@@ -55,6 +59,7 @@ static int teardown(void **state)
 	(void)state;
 	drop("x");
 	drop("y");
+	drop("z");
 	return rmdir(dir);
 }
 
@@ -63,9 +68,7 @@ static void test_own_stacks(void **state)
 	struct stack_set set;
 	struct cl_err err = { 0 };
 	const struct stack *s;
-	/* beside this file's own folder in the source tree */
-	cl_autofree char *images = mem_printf("%.*s/images",
-	    (int)(strstr(__FILE__, "/tests/") - __FILE__), __FILE__);
+	const char *images = CL_SOURCE "/images";
 
 	(void)state;
 	if (stack_load(&set, images, &err) != 0)
@@ -79,6 +82,8 @@ static void test_own_stacks(void **state)
 	assert_string_equal(s->command[STACK_MIGRATE][1], "manage.py");
 	assert_non_null(s->template_dir);
 	assert_int_equal(stack_find(&set, "postgresql")->uid, 10103);
+	assert_string_equal(stack_find(&set, "postgresql")->database.scheme, "postgres");
+	assert_int_equal(stack_find(&set, "postgresql")->database.port, 5432);
 	assert_non_null(stack_find_choice(&set, "python", &err));
 	stack_clear(&set);
 }
@@ -132,6 +137,44 @@ static void test_order(void **state)
 	drop("y");
 }
 
+static void test_databases(void **state)
+{
+	struct stack_set set;
+	struct cl_err err = { 0 };
+	const struct stack *x;
+
+	(void)state;
+	put("x", "{" HEAD ",\"kind\":\"language\"," BOTH "," CMD ",\"dbs\":[\"y\",\"z\"]," TAIL "}");
+	put("y", SERVICE("y", DATA));
+	put("z", SERVICE("z", DATA));
+	assert_int_equal(stack_load(&set, dir, &err), 0);
+	x = stack_find(&set, "x");
+	assert_string_equal(x->db, "y");
+	assert_string_equal(stack_find_db(&set, x, "", &err)->id, "y");
+	assert_string_equal(stack_find_db(&set, x, "z", &err)->id, "z");
+	assert_int_equal(stack_find_db(&set, x, "z", &err)->database.port, 3306);
+	assert_null(stack_find_db(&set, x, "x", &err));
+	assert_int_equal(err.code, CL_USAGE);
+	assert_string_equal(err.hint, "Choose one of: y, z");
+	err_clear(&err);
+	assert_null(stack_find_db(&set, stack_find(&set, "y"), "", &err)); /* has none itself */
+	stack_clear(&set);
+	/* both fields: they agree or the file is refused */
+	put("x", "{" HEAD ",\"kind\":\"language\"," BOTH "," CMD ",\"db\":\"z\",\"dbs\":[\"y\",\"z\"],"
+	    TAIL "}");
+	err_clear(&err);
+	assert_int_equal(stack_load(&set, dir, &err), -1);
+	assert_non_null(strstr(err.message, "x/stack.json: db: must be the first of dbs, y"));
+	/* a service that is no database */
+	put("x", "{" HEAD ",\"kind\":\"language\"," BOTH "," CMD ",\"dbs\":[\"y\",\"z\"]," TAIL "}");
+	put("z", SERVICE("z", ""));
+	err_clear(&err);
+	assert_int_equal(stack_load(&set, dir, &err), -1);
+	assert_non_null(strstr(err.message, "stack x: dbs: service z is no database"));
+	drop("y");
+	drop("z");
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -157,6 +200,15 @@ static void test_refused(void **state)
 		{ "{" HEAD ",\"kind\":\"base\"," RUN ",\"commands\":{\"run\":\"a\"}," TAIL "}", "run" },
 		{ "{" HEAD ",\"kind\":\"service\"," RUN ",\"commands\":{}," TAIL "}", "uid" },
 		{ "{" HEAD ",\"kind\":\"service\"," RUN ",\"commands\":{},\"uid\":0," TAIL "}", "uid" },
+		{ SERVICE("x", "\"database\":{\"scheme\":\"mysql\",\"port\":1},"), "volume" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":{\"scheme\":\"oracle\",\"port\":1},"),
+		    "database.scheme: must be postgres or mysql" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":{\"scheme\":\"mysql\"},"), "port" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":{\"port\":1},"), "scheme" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":{\"scheme\":\"mysql\",\"port\":0},"), "port" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":[],"), "database" },
+		{ SERVICE("x", "\"volume\":\"/d\",\"database\":{\"url\":\"x\"},"), "url" },
+		{ SERVICE("x", "\"registries\":[[\"a\"]],"), "registries" },
 		{ "{" HEAD ",\"kind\":\"base\"," RUN ",\"commands\":{},\"db\":\"nodb\"," TAIL "}", "db" },
 		{ "{" HEAD ",\"kind\":\"base\"," RUN ",\"commands\":{},\"template\":\"../x\"," TAIL "}",
 		    "template" },
@@ -201,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_own_stacks),
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_databases),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_folder),
 	};

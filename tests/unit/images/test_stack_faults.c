@@ -23,7 +23,8 @@ static const char good[] =
     "\"images\":{\"dev\":{\"id\":\"x\",\"file\":\"C\",\"parent\":null},"
     "\"run\":{\"id\":\"x-run\",\"file\":\"C.run\",\"parent\":\"x\"}},"
     "\"commands\":{\"run\":[\"a\"],\"serve\":[\"b\",\"c\"]},\"port\":80,\"health\":\"/up\","
-    "\"env\":{\"A\":\"1\"},\"secrets\":[\"KEY\"],\"tmp\":[\"/tmp\"],\"template\":\"t\"}";
+    "\"env\":{\"A\":\"1\"},\"secrets\":[\"KEY\"],\"tmp\":[\"/tmp\"],\"template\":\"t\","
+    "\"versions\":{\"a-1.0\":[\"a\",\"-v\"]},\"registries\":[[\"npm\",\"config\"],[\"a\"]]}";
 
 static char dir[64], path[128];
 
@@ -135,7 +136,8 @@ static void what_must_be_there_must_be_there(void **state)
 
 static void what_may_be_left_out_may_be(void **state)
 {
-	static const char *const fields[] = { "env", "secrets", "tmp", "template" };
+	static const char *const fields[] = { "env", "secrets", "tmp", "template", "versions",
+		"registries" };
 
 	(void)state;
 	for (size_t i = 0; i < CL_COUNT(fields); i++) {
@@ -233,7 +235,7 @@ static void commands_are_lists_of_words(void **state)
 	static const char *const bad[] = { "\"a b\"", "[]", "[1]", "[null]", "[[\"a\"]]", "{}", "[\"\"]", "null",
 		"true" };
 	static const char *const fields[] = { "commands.run", "commands.serve", "commands.build",
-		"commands.migrate" };
+		"commands.migrate", "commands.repl", "commands.debug", "commands.lsp" };
 	struct buf words;
 
 	(void)state;
@@ -335,6 +337,56 @@ static void references_must_lead_somewhere(void **state)
 	}
 }
 
+static void databases_are_named_once_and_first_is_default(void **state)
+{
+	static const char *const bad[] = { "\"postgresql\"", "[]", "{}", "[1]", "null", "[\"a\",\"a\"]",
+		"[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\"]",
+		"[\"abcdefghijklmnopqrstuvwxyzabcdef\"]" };
+	struct cl_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < CL_COUNT(bad); i++)
+		refused("dbs", bad[i], "dbs");
+	change("dbs", "[\"gone\"]"); /* a list that is well, of services that are not there */
+	assert_int_equal(load(&err), -1);
+	assert_non_null(strstr(err.message, "stack x: db: there is no service gone"));
+}
+
+static void only_a_service_is_a_database(void **state)
+{
+	(void)state;
+	refused("database", "{\"scheme\":\"postgres\",\"port\":5432}", "only a service");
+}
+
+static void versions_are_named_commands(void **state)
+{
+	static const char *const bad[] = { "[]", "1", "{\"a\":\"b\"}", "{\"a\":[]}", "{\"a\":null}",
+		"{\"\":[\"a\"]}", "{\"A\":[\"a\"]}", "{\"a b\":[\"a\"]}", "{\"-a\":[\"a\"]}",
+		"{\"a=b\":[\"a\"]}", "{\"abcdefghijklmnopqrstuvwxyz0123456\":[\"a\"]}" };
+	struct buf many;
+
+	(void)state;
+	for (size_t i = 0; i < CL_COUNT(bad); i++)
+		refused("versions", bad[i], "versions");
+	buf_init(&many, 1 << 16);
+	for (int i = 0; i < 33; i++)
+		(void)buf_printf(&many, "%s\"v%d\":[\"a\"]", i > 0 ? "," : "{", i);
+	(void)buf_add_str(&many, "}");
+	refused("versions", many.data, "at most 32");
+	buf_clear(&many);
+}
+
+static void registries_are_a_list_of_commands(void **state)
+{
+	static const char *const bad[] = { "\"npm\"", "[\"npm\"]", "[]", "[[]]", "{}", "[[1]]",
+		"[[\"a\"],\"b\"]", "[[\"1\"],[\"2\"],[\"3\"],[\"4\"],[\"5\"],[\"6\"],[\"7\"],"
+		"[\"8\"],[\"9\"]]" };
+
+	(void)state;
+	for (size_t i = 0; i < CL_COUNT(bad); i++)
+		refused("registries", bad[i], "registries");
+}
+
 static void broken_json_names_the_line(void **state)
 {
 	static const struct {
@@ -415,6 +467,10 @@ int main(void)
 		cmocka_unit_test(paths_in_containers_are_absolute_and_stay_there),
 		cmocka_unit_test(unknown_fields_are_typing_mistakes),
 		cmocka_unit_test(references_must_lead_somewhere),
+		cmocka_unit_test(databases_are_named_once_and_first_is_default),
+		cmocka_unit_test(only_a_service_is_a_database),
+		cmocka_unit_test(versions_are_named_commands),
+		cmocka_unit_test(registries_are_a_list_of_commands),
 		cmocka_unit_test(broken_json_names_the_line),
 		cmocka_unit_test(nested_and_huge_files_end),
 		cmocka_unit_test(what_is_no_file_does_not_hang),
