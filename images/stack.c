@@ -11,13 +11,8 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/name.h"
-#include "images/stack_file.h"
 
 #define STACK_MAX 200
-
-static const char *const stack_kinds[] = { "language", "framework", "service", "base", NULL };
-static const char *const stack_commands[] = { "run", "serve", "build", "migrate", "test",
-	"repl", "debug", "lsp", NULL };
 
 static int stack_load_one(struct stack_set *set, const char *dir, const char *id,
     struct cl_err *err);
@@ -160,12 +155,12 @@ const struct stack *stack_find_db(const struct stack_set *set, const struct stac
 
 const char *stack_kind_name(enum stack_kind kind)
 {
-	return stack_kinds[kind];
+	return stack_file_kind(kind);
 }
 
 const char *stack_command_name(enum stack_command command)
 {
-	return stack_commands[command];
+	return stack_file_command(command);
 }
 
 /* Parents first; what is there already is not added again. stack_check() excluded cycles. */

@@ -17,6 +17,9 @@
 #define STACK_VERSIONS 32
 #define STACK_REGISTRIES 8
 
+static const char *const stack_kinds[] = { "language", "framework", "service", "base", NULL };
+static const char *const stack_commands[] = { "run", "serve", "build", "migrate", "test",
+	"repl", "debug", "lsp", NULL };
 static const char *const stack_fields[] = { "id", "title", "kind", "summary", "parent", "images",
 	"commands", "port", "health", "env", "secrets", "db", "dbs", "database", "template", "uid",
 	"volume", "tmp", "versions", "registries", NULL };
@@ -87,6 +90,16 @@ void stack_file_clear(struct stack *s)
 	memset(s, 0, sizeof(*s));
 }
 
+const char *stack_file_kind(enum stack_kind kind)
+{
+	return stack_kinds[kind];
+}
+
+const char *stack_file_command(enum stack_command command)
+{
+	return stack_commands[command];
+}
+
 /* A folder without the file is no stack: *missing, and no error. */
 static json_t *stack_read(const char *path, bool *missing, struct cl_err *err)
 {
@@ -139,7 +152,7 @@ static int stack_parse(const struct field_ctx *c, const json_t *o, const char *d
 	if (stack_parse_place(c, o, dir, s) != 0)
 		return -1;
 	if (stack_choice(s) && (s->command[STACK_RUN] == NULL || s->command[STACK_SERVE] == NULL))
-		return field_fail(c, "commands", "a %s has run and serve", stack_kind_name(s->kind));
+		return field_fail(c, "commands", "a %s has run and serve", stack_file_kind(s->kind));
 	if (s->kind == STACK_SERVICE && s->uid == 0)
 		return field_fail(c, "uid", "is missing: a service runs as a user of its own");
 	return 0;
@@ -163,7 +176,7 @@ static int stack_parse_head(const struct field_ctx *c, const json_t *o, struct s
 	if (!name_valid(s->id))
 		return field_fail(c, "id", "must be [a-z][a-z0-9-]{0,30}");
 	for (k = STACK_LANGUAGE; k <= STACK_BASE; k++)
-		if (strcmp(stack_kind_name(k), kind) == 0)
+		if (strcmp(stack_file_kind(k), kind) == 0)
 			break;
 	if (k > STACK_BASE)
 		return field_fail(c, "kind", "must be language, framework, service or base");
@@ -220,7 +233,7 @@ static int stack_parse_commands(const struct field_ctx *c, const json_t *o, stru
 	if (v == NULL)
 		return field_fail(c, "commands", "is missing");
 	for (int i = 0; i < STACK_COMMANDS; i++)
-		known[i] = stack_command_name((enum stack_command)i);
+		known[i] = stack_file_command((enum stack_command)i);
 	if (field_check(c, "commands", v, known) != 0)
 		return -1;
 	for (int i = 0; i < STACK_COMMANDS; i++) {
