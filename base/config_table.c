@@ -28,6 +28,8 @@ const struct config_option config_table[] = {
 
     {"runtime.socket", CONFIG_PATH, "${run}/podman/podman.sock", 0, 0,
 	"Docker API of Podman or Docker"},
+    {"runtime.build_socket", CONFIG_PATH, "${run}/podman/build.sock", 0, 0,
+	"the same for building images; runtime.socket where it is not there"},
     {"runtime.broker_socket", CONFIG_PATH, "${run}/broker/broker.sock", 0, 0,
 	"engine to runtime broker"},
     {"runtime.exec_socket", CONFIG_PATH, "${run}/exec.sock", 0, 0,
@@ -70,8 +72,10 @@ const struct config_option config_table[] = {
     {"deploy.web_default", CONFIG_INT, "1", 1, 20, "Web instances of a new environment"},
 
     {"trust.bundle", CONFIG_PATH, "/etc/ssl/certs/ca-certificates.crt", 0, 0,
-	"certificates containers trust"},
-    {"trust.java", CONFIG_PATH, "/etc/ssl/certs/java/cacerts", 0, 0, "the same for Java"},
+	"PEM certificates that dev containers and builds trust, mounted, never in an image"},
+    {"trust.java", CONFIG_PATH, "/etc/ssl/certs/java/cacerts", 0, 0,
+	"the same for Java, used only where p11-kit cannot make it from trust.bundle"},
+    {"trust.dir", CONFIG_PATH, "${run}/trust", 0, 0, "where the files are that are mounted"},
     {"user.register", CONFIG_BOOL, "no", 0, 1, "register@host takes invitation codes"},
 };
 const int config_table_count = CL_COUNT(config_table);

@@ -286,13 +286,18 @@ read_arguments(int argc, char **argv)
 			fail(&err);
 		exit(0);
 	}
+	if (argc == 2 && strcmp(argv[1], "--print-options") == 0) {
+		config_print(stdout);
+		exit(0);
+	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("codinglab-engine\n");
 		exit(0);
 	}
 	if (argc > 1) {
 		err_set(&err, CL_USAGE, "unknown argument %s", argv[1]);
-		err_hint(&err, "codinglab-engine [--check | --print-edge-config] [--section-name VALUE]...");
+		err_hint(&err, "codinglab-engine [--check | --print-edge-config | --print-options] "
+		    "[--section-name VALUE]...");
 		fail(&err);
 	}
 }

@@ -10,6 +10,7 @@
 struct broker {
 	struct place place;
 	struct docker docker;
+	struct docker builder; /* the one that builds images: mounts what no other container gets */
 	uid_t engine_uid; /* besides root, the only one who may send requests */
 };
 

@@ -119,6 +119,8 @@ static int step(const struct broker *b, const struct build *s, struct spec *c, c
 	docker_url(url, "/containers/create?name=%s", full);
 	body = spec_json_make(c, &b->place);
 	add_bind(body, path, target, read_only);
+	if (!read_only) /* the one that is committed gets nothing */
+		spec_json_trust(json_object_get(json_object_get(body, "HostConfig"), "Mounts"), &b->place);
 	if (docker_call(&b->docker, "POST", url, body, NULL, err) != 201)
 		return -1;
 	rc = run_created(b, c->name, out, s->timeout_s, &status, err);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fetch.h"
 #include "base/ipc.h"
@@ -82,13 +83,21 @@ static void build_url(const struct broker *b, const char *file, const char *id, 
 	json_decref(labels);
 }
 
+/* A container engine that is not `lab`'s has one socket for everything. */
+static const char *builder(const struct broker *b)
+{
+	struct stat st;
+
+	return stat(b->builder.socket, &st) == 0 ? b->builder.socket : b->docker.socket;
+}
+
 static int send_build(const struct broker *b, const char *url, const struct buf *tar,
     struct line *out, int timeout_s, struct cl_err *err)
 {
 	static const char *const headers[] = {"Content-Type: application/x-tar", NULL};
 	struct progress p = {.out = out};
 	struct fetch_request req = {
-	    .method = "POST", .url = url, .unix_path = b->docker.socket, .headers = headers,
+	    .method = "POST", .url = url, .unix_path = builder(b), .headers = headers,
 	    .body = tar->data, .body_len = tar->len, .timeout_ms = timeout_s * 1000L,
 	    .data_cb = progress_cb, .arg = &p,
 	};

@@ -171,6 +171,7 @@ int main(int argc, char **argv)
 	}
 	place_load(&b.place);
 	b.docker.socket = b.place.socket;
+	b.builder.socket = config_str("runtime.build_socket");
 	if (argc == 2 && strcmp(argv[1], "--print-instance") == 0) {
 		printf("%s\n", b.place.instance);
 		return 0;

@@ -41,6 +41,7 @@ void place_load(struct place *p)
 		log_warn("%s: not there; terminals go through the container engine", p->helper);
 		p->helper[0] = '\0';
 	}
+	set(p->trust, sizeof(p->trust), "trust.dir");
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");

@@ -19,6 +19,7 @@ struct place {
 	char edge[256];        /* edge.dir */
 	char images[256];      /* images.dir: the stacks' folders */
 	char helper[256];      /* codinglab-pty, mounted into dev containers; "" = none */
+	char trust[256];       /* trust.dir: what dev containers and builds trust, mounted where it is */
 	char rootfs[256];      /* the base's file system, a tar */
 	char socket[108];      /* the container engine's */
 	char instance[17];     /* 16 hex digits */

@@ -215,7 +215,8 @@ class Exec:
 
 
 class Runtime:
-    def __init__(self, bin=None, engine_running=True):
+    def __init__(self, bin=None, engine_running=True, bundle="/etc/ssl/certs/ca-certificates.crt"):
+        self.bundle = bundle
         self.bin = pathlib.Path(bin or os.environ.get("CODINGLAB_TEST_BIN", DEV))
         self.engine_running = engine_running
         self.processes = []
@@ -257,20 +258,25 @@ class Runtime:
     def start_podman(self):
         store = os.environ["CODINGLAB_STORAGE"]
         crc = subprocess.run(["cksum"], input=store.encode(), capture_output=True, check=True).stdout.split()[0].decode()
-        conf = self.dir / "containers.conf"
+        conf, builds = self.dir / "containers.conf", self.dir / "builds.conf"
         runtime = "crun" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "runc"
-        bundle = "/etc/ssl/certs/ca-certificates.crt"
-        conf.write_text(f'[containers]\ndefault_ulimits=[]\nvolumes=["{bundle}:{bundle}:ro"]\n[engine]\nruntime="{runtime}"\n'
-                        'events_logger="file"\n[network]\nnetwork_backend="netavark"\n')
+        subprocess.run([ROOT / "images/trust-files", self.run / "trust", "", self.bundle], check=True)
+        mounts = (f'"{self.run}/trust/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro",'
+                  f'"{self.run}/trust:/run/codinglab-trust:ro"')
+        for path, volumes in (conf, ""), (builds, mounts):
+            path.write_text(f'[containers]\ndefault_ulimits=[]\nvolumes=[{volumes}]\n[engine]\nruntime="{runtime}"\n'
+                            'events_logger="file"\n[network]\nnetwork_backend="netavark"\n')
         os.makedirs(store, exist_ok=True)
         self.podman_args = ["podman", "--root", f"{store}/storage", "--runroot", f"/run/codinglab-containers-{crc}",
                             "--tmpdir", f"/run/codinglab-containers-{crc}/libpod"]
         self.podman_env = {**os.environ, "CONTAINERS_CONF": str(conf)}
-        sock = self.run / "podman/podman.sock"
-        with open(self.dir / "podman.log", "wb") as log:
-            self.processes.append(subprocess.Popen([*self.podman_args, "system", "service", "--time", "0", f"unix://{sock}"], cwd=self.dir,
-                                                   env=self.podman_env, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-        wait_until("podman", sock.exists)
+        for path, name in (conf, "podman"), (builds, "build"):
+            sock = self.run / f"podman/{name}.sock"
+            with open(self.dir / "podman.log", "ab") as log:
+                self.processes.append(subprocess.Popen([*self.podman_args, "system", "service", "--time", "0", f"unix://{sock}"], cwd=self.dir,
+                                                       env={**os.environ, "CONTAINERS_CONF": str(path)}, stdin=subprocess.DEVNULL,
+                                                       stdout=log, stderr=log))
+            wait_until("podman", sock.exists)
 
     def start_broker(self):
         with open(self.dir / "broker.log", "ab") as log:
