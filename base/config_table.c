@@ -66,6 +66,8 @@ const struct config_option config_table[] = {
     {"images.dir", CONFIG_PATH, "${share}/images", 0, 0, "stacks"},
     {"images.rootfs", CONFIG_PATH, "/var/cache/codinglab/base-trixie.tar", 0, 0,
 	"file system of the base image"},
+    {"images.maven_repositories", CONFIG_STR, "", 0, 0,
+	"Maven repositories of images besides its own, in order: URL,file:///FOLDER"},
     {"deploy.health_timeout_s", CONFIG_INT, "60", 1, 3600, "a new instance must answer within"},
     {"deploy.drain_timeout_s", CONFIG_INT, "30", 0, 3600, "longest wait for open requests"},
     {"deploy.was_default", CONFIG_INT, "1", 1, 20, "WAS instances of a new environment"},

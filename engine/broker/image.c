@@ -5,15 +5,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/config.h"
 #include "base/fetch.h"
 #include "base/ipc.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "engine/broker/check.h"
 #include "engine/broker/image_import.h"
+#include "engine/broker/maven.h"
 #include "engine/broker/pack.h"
 
-#define CONTEXT_MAX (64u << 20)
 #define FROM_PREFIX "FROM localhost/codinglab/"
 
 /* The engine's progress: one JSON object per line. */
@@ -51,17 +52,20 @@ static int progress_cb(void *arg, const char *data, size_t n)
 	return 0;
 }
 
-/* Which image of ours the recipe starts from, for the list; "" when from another. */
-static void find_parent(const char *dir, const char *file, char *out, size_t size)
+static char *read_recipe(const char *dir, const char *file, struct cl_err *err)
 {
-	cl_autoclose int root = path_root(dir, NULL);
-	cl_autofree char *text = NULL;
-	const char *at;
+	cl_autoclose int root = path_root(dir, err);
 	size_t len;
 
+	return root < 0 ? NULL : path_read(root, file, 1 << 16, &len, err);
+}
+
+/* Which image of ours the recipe starts from, for the list; "" when from another. */
+static void find_parent(const char *recipe, char *out, size_t size)
+{
+	const char *at = strstr(recipe, FROM_PREFIX);
+
 	out[0] = '\0';
-	text = root < 0 ? NULL : path_read(root, file, 1 << 16, &len, NULL);
-	at = text ? strstr(text, FROM_PREFIX) : NULL;
 	if (at) {
 		at += sizeof(FROM_PREFIX) - 1;
 		snprintf(out, size, "%.*s", (int)strcspn(at, ": \n"), at);
@@ -116,10 +120,26 @@ static int send_build(const struct broker *b, const char *url, const struct buf 
 	return rc;
 }
 
+/* The folder, and what the recipe takes from the configuration. */
+static int make_context(const char *dir, const char *recipe, struct buf *tar, struct cl_err *err)
+{
+	struct maven m;
+	int rc;
+
+	if (!maven_is_wanted(recipe))
+		return pack_folder(tar, dir, NULL, 0, err);
+	if (maven_init(&m, config_str("images.maven_repositories"), err) < 0)
+		return -1;
+	rc = pack_folder(tar, dir, m.items, m.n, err);
+	maven_clear(&m);
+	return rc;
+}
+
 int image_build(const struct broker *b, const char *folder, const char *file, const char *id,
     struct line *out, int timeout_s, char *digest, size_t size, struct cl_err *err)
 {
 	char dir[PLACE_PATH], url[DOCKER_URL], ref[256], parent[64];
+	cl_autofree char *recipe = NULL;
 	json_t *j = NULL;
 	struct buf tar;
 	int rc;
@@ -127,10 +147,13 @@ int image_build(const struct broker *b, const char *folder, const char *file, co
 	if (strcmp(id, "base") == 0 && image_import_rootfs(b, out, err) < 0)
 		return -1;
 	snprintf(dir, sizeof(dir), "%s/%s", b->place.images, folder);
-	find_parent(dir, file, parent, sizeof(parent));
-	buf_init(&tar, CONTEXT_MAX);
+	recipe = read_recipe(dir, file, err);
+	if (!recipe)
+		return -1;
+	find_parent(recipe, parent, sizeof(parent));
+	buf_init(&tar, PACK_MIB << 20);
 	build_url(b, file, id, parent, url);
-	rc = pack_folder(&tar, dir, err);
+	rc = make_context(dir, recipe, &tar, err);
 	if (rc == 0)
 		rc = send_build(b, url, &tar, out, timeout_s, err);
 	buf_clear(&tar);

@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "base/path.h"
 
 #define FILE_MAX (16u << 20)
+#define DEPTH_MAX 32
 
 static la_ssize_t write_cb(struct archive *a, void *arg, const void *data, size_t n)
 {
@@ -88,40 +90,95 @@ int pack_user(struct buf *out, const struct spec *s, struct cl_err *err)
 	return finish(a, rc, err);
 }
 
-static int add_file(struct archive *a, int root, const char *name, struct cl_err *err)
+static int add_tree(struct archive *a, int root, const char *dir, const char *prefix, int depth,
+    struct cl_err *err);
+
+static int add_entry(struct archive *a, int root, const char *name, const char *prefix, int depth,
+    struct cl_err *err)
 {
+	cl_autofree char *full = mem_printf("%s%s", prefix, name);
 	cl_autofree char *data = NULL;
 	struct stat st;
 	size_t len;
 
 	if (path_stat(root, name, &st, err) < 0)
 		return -1;
+	if (S_ISDIR(st.st_mode))
+		return add_tree(a, root, name, prefix, depth + 1, err);
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	data = path_read(root, name, FILE_MAX, &len, err);
 	if (!data)
 		return -1;
-	return add(a, name, st.st_mode & 0111 ? 0755 : 0644, data, len);
+	if (add(a, full, st.st_mode & 0111 ? 0755 : 0644, data, len) < 0)
+		return err_set(err, CL_TOO_LARGE,
+		    "%s: the folders of this image have more than %u MiB", full, PACK_MIB);
+	return 0;
 }
 
-int pack_folder(struct buf *out, const char *dir, struct cl_err *err)
+/* Names in order, so that the same files make the same bytes. */
+static int list(int root, const char *dir, struct dirent ***names, struct cl_err *err)
 {
-	cl_autoclose int root = path_root(dir, err);
+	cl_autoclose int fd = path_open_dir(root, dir, err);
+	int n;
+
+	if (fd < 0)
+		return -1;
+	n = scandirat(fd, ".", names, NULL, alphasort);
+	return n < 0 ? err_errno(err, CL_FAILED, "%s", dir) : n;
+}
+
+/* dir beneath root; "" is the root itself, where names with a dot in front are ours, not the
+ * recipe's. */
+static int add_tree(struct archive *a, int root, const char *dir, const char *prefix, int depth,
+    struct cl_err *err)
+{
 	struct dirent **names = NULL;
-	struct archive *a;
 	int n, rc = 0;
 
-	if (root < 0)
-		return -1;
-	n = scandir(dir, &names, NULL, alphasort);
+	if (depth > DEPTH_MAX)
+		return err_set(err, CL_TOO_LARGE, "%s: deeper than %d folders", dir, DEPTH_MAX);
+	n = list(root, dir, &names, err);
 	if (n < 0)
-		return err_errno(err, CL_FAILED, "%s", dir);
-	a = begin(out);
+		return -1;
 	for (int i = 0; i < n; i++) {
-		if (a && rc == 0 && names[i]->d_name[0] != '.')
-			rc = add_file(a, root, names[i]->d_name, err);
+		const char *leaf = names[i]->d_name;
+		cl_autofree char *name = mem_printf("%s%s%s", dir, dir[0] ? "/" : "", leaf);
+		bool skip = strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0 ||
+		    (!dir[0] && leaf[0] == '.');
+
+		if (rc == 0 && !skip)
+			rc = add_entry(a, root, name, prefix, depth, err);
 		mem_free(names[i]);
 	}
 	mem_free(names);
+	return rc;
+}
+
+static int add_item(struct archive *a, const struct pack_item *item, struct cl_err *err)
+{
+	cl_autoclose int root = -1;
+	cl_autofree char *prefix = mem_printf("%s/", item->name);
+
+	if (item->text)
+		return add(a, item->name, 0644, item->text, strlen(item->text));
+	root = path_root(item->dir, err);
+	return root < 0 ? -1 : add_tree(a, root, "", prefix, 0, err);
+}
+
+int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
+    struct cl_err *err)
+{
+	cl_autoclose int root = path_root(dir, err);
+	struct archive *a;
+	int rc = 0;
+
+	if (root < 0)
+		return -1;
+	a = begin(out);
+	if (a)
+		rc = add_tree(a, root, "", "", 0, err);
+	for (size_t i = 0; a && rc == 0 && i < n; i++)
+		rc = add_item(a, &more[i], err);
 	return finish(a, rc, err);
 }

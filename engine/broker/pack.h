@@ -8,8 +8,18 @@
 
 /* passwd and group for a dev container. */
 int pack_user(struct buf *out, const struct spec *s, struct cl_err *err);
-/* A build context: the regular files of one folder (no links, no sub-folders named template),
- * owned by root. */
-int pack_folder(struct buf *out, const char *dir, struct cl_err *err);
+/* Something that a build context has besides the recipe's folder: a file with this text, or (text
+ * NULL) the folder dir of the host as a folder of that name. */
+struct pack_item {
+	const char *name;
+	const char *text;
+	const char *dir;
+};
+#define PACK_MIB 64u /* what a context may hold; the caller's buf has this ceiling */
+
+/* A build context: the regular files of a recipe's folder with its sub-folders (no links, nothing
+ * whose name begins with a dot at its top), then `more`; owned by root, in a fixed order. */
+int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
+    struct cl_err *err);
 
 #endif

@@ -571,32 +571,57 @@ static void test_a_recipes_folder(void **state)
 	put("images/flask/target", "read by name");
 	assert_int_equal(symlink("target", at("images/flask/alias")), 0);
 	assert_int_equal(mkfifo(at("images/flask/pipe"), 0600), 0);
-	put("images/flask/.cache", "hidden");
+	put("images/flask/.cache", "out of sight");
 	buf_init(&one, 1 << 20);
-	assert_int_equal(pack_folder(&one, at("images/flask"), &err), 0);
+	assert_int_equal(pack_folder(&one, at("images/flask"), NULL, 0, &err), 0);
 	assert_true(packed(&one, "FROM localhost/codinglab/python\n"));
 	assert_true(packed(&one, "read by name"));
 	assert_false(packed(&one, "alias"));
 	assert_false(packed(&one, "pipe"));
-	assert_false(packed(&one, "hidden"));
-	assert_false(packed(&one, "main.py"));
+	assert_false(packed(&one, "out of sight"));
+	/* the template too, with what it hides: an image may build it once ahead */
+	assert_true(packed(&one, "template/app/main.py") && packed(&one, "template/.hidden"));
 	/* the same files give the same bytes, so that the engine's cache holds */
 	usleep(1100);
 	put("images/flask/Containerfile", "FROM localhost/codinglab/python\n");
 	buf_init(&two, 1 << 20);
-	assert_int_equal(pack_folder(&two, at("images/flask"), &err), 0);
+	assert_int_equal(pack_folder(&two, at("images/flask"), NULL, 0, &err), 0);
 	assert_int_equal(one.len, two.len);
 	assert_memory_equal(one.data, two.data, one.len);
 	buf_clear(&one);
 	buf_clear(&two);
 	buf_init(&one, 1000); /* a ceiling */
-	assert_int_equal(pack_folder(&one, at("images/flask"), &err), -1);
+	assert_int_equal(pack_folder(&one, at("images/flask"), NULL, 0, &err), -1);
 	buf_clear(&one);
 	err_clear(&err);
 	buf_init(&one, 1000);
-	assert_int_equal(pack_folder(&one, at("images/none"), &err), -1);
+	assert_int_equal(pack_folder(&one, at("images/none"), NULL, 0, &err), -1);
 	assert_int_equal(err.code, CL_NOT_FOUND);
 	buf_clear(&one);
+}
+
+static void test_what_a_context_gets_besides(void **state)
+{
+	char folder[64];
+	const struct pack_item more[] = {{.name = "maven/settings.xml", .text = "<settings/>"},
+	    {.name = "maven/1", .dir = folder}};
+	struct cl_err err = {0};
+	struct buf out;
+
+	mem_copy_str(folder, sizeof(folder), at("repository"));
+	put("images/flask/Containerfile", "FROM localhost/codinglab/python\n");
+	assert_int_equal(mkdir(at("repository"), 0755), 0);
+	assert_int_equal(mkdir(at("repository/org"), 0755), 0);
+	put("repository/org/a.jar", "bytes of a");
+	buf_init(&out, 1 << 20);
+	assert_int_equal(pack_folder(&out, at("images/flask"), more, 2, &err), 0);
+	assert_true(packed(&out, "maven/settings.xml") && packed(&out, "<settings/>"));
+	assert_true(packed(&out, "maven/1/org/a.jar") && packed(&out, "bytes of a"));
+	buf_clear(&out);
+	buf_init(&out, 4096); /* the first file fits, the folder does not */
+	assert_int_equal(pack_folder(&out, at("images/flask"), more, 2, &err), -1);
+	assert_int_equal(err.code, CL_TOO_LARGE);
+	buf_clear(&out);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -612,6 +637,7 @@ int main(void)
 	    T(test_reading_is_done_as_the_user), T(test_sizes), T(test_a_users_own_folder),
 	    T(test_a_wrong_owner_is_put_right), T(test_a_builds_folder_begins_empty),
 	    T(test_acting_for_a_user), T(test_passwd_and_group), T(test_a_recipes_folder),
+	    T(test_what_a_context_gets_besides),
 	};
 
 	if (geteuid() != 0) {
