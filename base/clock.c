@@ -36,3 +36,15 @@ void clock_iso(int64_t unix_ms, char *out, size_t size)
 	if (gmtime_r(&s, &tm))
 		strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
+
+int64_t clock_parse(const char *text)
+{
+	struct tm tm = {0};
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t t;
+
+	if (!end || (*end != 'Z' && *end != '.'))
+		return 0;
+	t = timegm(&tm);
+	return t < 0 ? 0 : (int64_t)t * 1000;
+}

@@ -25,3 +25,10 @@ void backend_images_clear(struct backend_images *l)
 	l->items = NULL;
 	l->n = 0;
 }
+
+void backend_stored_clear(struct backend_stored_list *l)
+{
+	mem_free(l->items);
+	l->items = NULL;
+	l->n = 0;
+}

@@ -131,6 +131,24 @@ struct backend_images {
 	size_t n;
 };
 
+#define BACKEND_DIGEST 72     /* "sha256:" and 64 hex digits */
+
+struct backend_stored {       /* a tag in the repository */
+	char repository[128];     /* "stack/python", "app/p12", "save/p12" */
+	char tag[128];
+	char digest[BACKEND_DIGEST]; /* of the manifest */
+	char image[BACKEND_DIGEST];  /* the image's own, as in struct backend_image */
+	char parent[64];
+	int64_t size;             /* bytes in the repository: layers, config, manifest */
+	int layers;
+	int64_t created_ms;
+};
+
+struct backend_stored_list {
+	struct backend_stored *items; /* heap; backend_stored_clear() */
+	size_t n;
+};
+
 /* A line of output of a build or job; text is untrusted. */
 typedef void backend_line_cb(void *arg, const char *line, size_t len);
 /* Polled by long calls: true = stop, fail with CL_FAILED "cancelled". */
@@ -210,6 +228,22 @@ struct backend_ops {
 	    const struct backend_job *job, struct cl_err *err);
 	int (*image_list)(struct backend *b, struct backend_images *out, struct cl_err *err);
 	int (*image_remove)(struct backend *b, const char *id, struct cl_err *err);
+	/* Into the repository as repository:tag: an image id, "id:tag" or digest.  Complete or
+	 * absent, whatever happens.  digest (>= 72 bytes): the manifest's, read back and checked. */
+	int (*image_push)(struct backend *b, const char *image, const char *repository,
+	    const char *tag, const struct backend_job *job, char *digest, size_t size,
+	    struct cl_err *err);
+	/* From there, named id:tag (tag "" = the plain id).  image: the image's own digest. */
+	int (*image_pull)(struct backend *b, const char *repository, const char *digest,
+	    const char *id, const char *tag, const struct backend_job *job, char *image, size_t size,
+	    struct cl_err *err);
+	/* The repository: what is stored under which tag; removing a manifest with all its tags; and
+	 * giving back the space of what no tag reaches (pushes wait meanwhile; dry: only says so). */
+	int (*stored_list)(struct backend *b, struct backend_stored_list *out, struct cl_err *err);
+	int (*stored_remove)(struct backend *b, const char *repository, const char *digest,
+	    struct cl_err *err);
+	int (*stored_gc)(struct backend *b, bool dry, const struct backend_job *job,
+	    int64_t *freed, struct cl_err *err);
 	int (*volume_remove)(struct backend *b, const char *name, struct cl_err *err);
 	int (*network_remove)(struct backend *b, const char *name, struct cl_err *err);
 	/* The project's files: make the folders (owner uid, group gid, 2770) and copy the template
@@ -236,5 +270,6 @@ extern const struct backend_ops *const backend_table[]; /* NULL-terminated */
 const struct backend_ops *backend_find(const char *name);
 void backend_list_clear(struct backend_list *l);
 void backend_images_clear(struct backend_images *l);
+void backend_stored_clear(struct backend_stored_list *l);
 
 #endif

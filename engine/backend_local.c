@@ -18,6 +18,8 @@
 #include "engine/broker/broker_proto.h"
 #include "engine/edge.h"
 #include "engine/local_link.h"
+#include "engine/local_repository.h"
+#include "engine/repository.h"
 
 #define PROBE_MS 3000
 #define PROBE_REPLY 4096
@@ -476,6 +478,37 @@ static int local_image_list(struct backend *b, struct backend_images *out, struc
 	return -1;
 }
 
+static int local_image_push(struct backend *b, const char *image, const char *repository,
+    const char *tag, const struct backend_job *job, char *digest, size_t size, struct cl_err *err)
+{
+	return local_repository_push(of(b)->link, image, repository, tag, job, digest, size, err);
+}
+
+static int local_image_pull(struct backend *b, const char *repository, const char *digest,
+    const char *id, const char *tag, const struct backend_job *job, char *image, size_t size,
+    struct cl_err *err)
+{
+	return local_repository_pull(of(b)->link, repository, digest, id, tag, job, image, size, err);
+}
+
+static int local_stored_gc(struct backend *b, bool dry, const struct backend_job *job,
+    int64_t *freed, struct cl_err *err)
+{
+	return local_repository_collect(of(b)->link, dry, job, freed, err);
+}
+
+static int local_stored_list(struct backend *b, struct backend_stored_list *out,
+    struct cl_err *err)
+{
+	return repository_list(out, err);
+}
+
+static int local_stored_remove(struct backend *b, const char *repository, const char *digest,
+    struct cl_err *err)
+{
+	return repository_remove(repository, digest, err);
+}
+
 static int remove_named(struct backend *b, uint32_t verb, const char *name, struct cl_err *err)
 {
 	struct ipc_out *m = local_link_begin(verb);
@@ -602,7 +635,10 @@ const struct backend_ops backend_local_ops = {
 	.route_list = local_route_list, .route_stats = local_route_stats, .run = local_run,
 	.logs = local_logs, .exec = local_exec, .build = local_build,
 	.image_build = local_image_build, .image_list = local_image_list,
-	.image_remove = local_image_remove, .volume_remove = local_volume_remove,
+	.image_remove = local_image_remove,
+	.image_push = local_image_push, .image_pull = local_image_pull,
+	.stored_list = local_stored_list, .stored_remove = local_stored_remove,
+	.stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
 	.network_remove = local_network_remove, .workspace_create = local_workspace_create,
 	.workspace_remove = local_workspace_remove, .workspace_read = local_workspace_read,
 	.user_home = local_user_home, .watch = local_watch,

@@ -39,6 +39,7 @@ void backend_sim_free(struct sim *s)
 	mem_free(s->files);
 	mem_free(s->items);
 	mem_free(s->images);
+	backend_stored_clear(&s->stored);
 	buf_clear(&s->trace);
 	(void)pthread_cond_destroy(&s->changed);
 	(void)pthread_mutex_destroy(&s->lock);

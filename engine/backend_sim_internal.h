@@ -54,6 +54,7 @@ struct sim {
 	bool out[4096][3];
 	struct backend_image *images;
 	size_t nimages;
+	struct backend_stored_list stored;
 	struct sim_file *files;
 	size_t nfiles;
 	struct backend_change changes[SIM_CHANGES];

@@ -319,6 +319,92 @@ static int sim_image_remove(struct backend *b, const char *id, struct cl_err *er
 	return backend_sim_end(s, 0);
 }
 
+static int sim_image_push(struct backend *b, const char *image, const char *repository,
+    const char *tag, const struct backend_job *job, char *digest, size_t size, struct cl_err *err)
+{
+	struct sim *s = b->ctx;
+	struct backend_stored *t = NULL;
+	char name[200];
+
+	sim_line(job, "pushing");
+	(void)snprintf(name, sizeof(name), "%.100s:%.60s", repository, tag);
+	if (backend_sim_begin(s, "push", name, err) != 0)
+		return backend_sim_end(s, -1);
+	for (size_t i = 0; i < s->stored.n; i++)
+		if (strcmp(s->stored.items[i].repository, repository) == 0 &&
+		    strcmp(s->stored.items[i].tag, tag) == 0)
+			t = &s->stored.items[i];
+	if (t == NULL) {
+		s->stored.items = mem_resize(s->stored.items, s->stored.n + 1, sizeof(*t));
+		t = &s->stored.items[s->stored.n++];
+	}
+	*t = (struct backend_stored){ .size = 1 << 20, .layers = 1,
+		.created_ms = clock_unix_ms() };
+	(void)mem_copy_str(t->repository, sizeof(t->repository), repository);
+	(void)mem_copy_str(t->tag, sizeof(t->tag), tag);
+	(void)mem_copy_str(t->image, sizeof(t->image), image);
+	(void)snprintf(t->digest, sizeof(t->digest), "sha256:f%063d", ++s->builds);
+	(void)snprintf(digest, size, "%s", t->digest);
+	return backend_sim_end(s, 0);
+}
+
+static int sim_image_pull(struct backend *b, const char *repository, const char *digest,
+    const char *id, const char *tag, const struct backend_job *job, char *image, size_t size,
+    struct cl_err *err)
+{
+	struct sim *s = b->ctx;
+
+	(void)tag;
+	sim_line(job, "pulling");
+	if (backend_sim_begin(s, "pull", repository, err) != 0)
+		return backend_sim_end(s, -1);
+	for (size_t i = 0; i < s->stored.n; i++)
+		if (strcmp(s->stored.items[i].repository, repository) == 0 &&
+		    strcmp(s->stored.items[i].digest, digest) == 0) {
+			backend_sim_image_add(s, id, "");
+			(void)snprintf(image, size, "%s", s->stored.items[i].image);
+			return backend_sim_end(s, 0);
+		}
+	return backend_sim_end(s, err_set(err, CL_NOT_FOUND,
+	    "pull: it is not in the repository (sim)"));
+}
+
+static int sim_stored_list(struct backend *b, struct backend_stored_list *out,
+    struct cl_err *err)
+{
+	struct sim *s = b->ctx;
+
+	*out = (struct backend_stored_list){ 0 };
+	if (backend_sim_begin(s, "", "", err) != 0)
+		return backend_sim_end(s, -1);
+	out->items = mem_array(s->stored.n + 1, sizeof(*out->items));
+	for (size_t i = 0; i < s->stored.n; i++)
+		out->items[out->n++] = s->stored.items[i];
+	return backend_sim_end(s, 0);
+}
+
+static int sim_stored_remove(struct backend *b, const char *repository, const char *digest,
+    struct cl_err *err)
+{
+	struct sim *s = b->ctx;
+
+	if (backend_sim_begin(s, "stored-rm", repository, err) != 0)
+		return backend_sim_end(s, -1);
+	for (size_t i = s->stored.n; i > 0; i--)
+		if (strcmp(s->stored.items[i - 1].repository, repository) == 0 &&
+		    strcmp(s->stored.items[i - 1].digest, digest) == 0)
+			s->stored.items[i - 1] = s->stored.items[--s->stored.n];
+	return backend_sim_end(s, 0);
+}
+
+static int sim_stored_gc(struct backend *b, bool dry, const struct backend_job *job,
+    int64_t *freed, struct cl_err *err)
+{
+	*freed = dry ? 0 : 1 << 20;
+	sim_line(job, "collecting");
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "gc", dry ? "dry" : "", err));
+}
+
 static int sim_volume_remove(struct backend *b, const char *name, struct cl_err *err)
 {
 	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "volume-rm", name, err));
@@ -435,6 +521,11 @@ const struct backend_ops backend_sim_ops = {
 	.image_build = sim_image_build,
 	.image_list = sim_image_list,
 	.image_remove = sim_image_remove,
+	.image_push = sim_image_push,
+	.image_pull = sim_image_pull,
+	.stored_list = sim_stored_list,
+	.stored_remove = sim_stored_remove,
+	.stored_gc = sim_stored_gc,
 	.volume_remove = sim_volume_remove,
 	.network_remove = sim_network_remove,
 	.workspace_create = sim_workspace_create,

@@ -7,7 +7,7 @@
  *   engine <--parts---- broker      LINE, INSTANCE, IMAGE, DATA, CHANGE: any number
  *   engine <--end------ broker      OK (with the verb's results) or ERROR
  *
- * During a long verb (RUN, LOGS, BUILD, IMAGE_BUILD, WATCH) the engine may send CANCEL; closing
+ * During a long verb (RUN, LOGS, BUILD, IMAGE_BUILD, WATCH, PUSH, PULL, REPOSITORY_GC) the engine may send CANCEL; closing
  * the connection has the same effect.  The broker then removes what the verb had started.
  *
  * A request names things (project id, container name, slot number), never a path of the host, a
@@ -56,6 +56,11 @@ enum broker_verb {
 	BROKER_WORKSPACE_READ,   /* i64 project; u32 uid; str name; i64 max -> DATA... */
 	BROKER_USER_HOME,        /* u32 uid; u32 present */
 	BROKER_WATCH,            /* -> CHANGE... until cancelled */
+	BROKER_PUSH,             /* str image (id, "id:tag" or digest); str repository; str tag;
+	                            i32 timeout_s -> LINE... OK str digest of the manifest */
+	BROKER_PULL,             /* str repository; str digest; str id; str tag; i32 timeout_s
+	                            -> LINE... OK str digest of the image, now id:tag here */
+	BROKER_REPOSITORY_GC,    /* u32 dry; i32 timeout_s -> LINE... OK i64 bytes freed */
 	BROKER_CANCEL,           /* ends the running long verb */
 	BROKER_VERBS_END,
 };

@@ -110,6 +110,25 @@ bool check_image(const char *s)
 	return check_image_id(s) || check_digest(s);
 }
 
+bool check_tag(const char *s)
+{
+	return shape(s, LOWER DIGIT, LOWER DIGIT "._-", 63);
+}
+
+bool check_image_ref(const char *s)
+{
+	const char *colon = strchr(s, ':');
+	char id[64];
+
+	if (check_image(s))
+		return true;
+	if (!colon || (size_t)(colon - s) >= sizeof(id))
+		return false;
+	memcpy(id, s, (size_t)(colon - s));
+	id[colon - s] = '\0';
+	return check_image_id(id) && check_tag(colon + 1);
+}
+
 bool check_workdir(const char *s)
 {
 	const char *p = s;

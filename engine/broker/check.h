@@ -19,6 +19,8 @@ bool check_alias(const char *s);     /* DNS label: [a-z][a-z0-9-]{0,30} */
 bool check_hostname(const char *s);  /* DNS labels joined by dots, <= 63 bytes */
 bool check_image(const char *s);     /* our id ("python", "app/p12") or "sha256:<64 hex>" */
 bool check_image_id(const char *s);  /* our id only */
+bool check_image_ref(const char *s); /* as check_image(), or our id with ":tag" */
+bool check_tag(const char *s);       /* [a-z0-9][a-z0-9._-]{0,62} */
 bool check_digest(const char *s);    /* "sha256:<64 hex>" */
 bool check_folder(const char *s);    /* one path part: [a-z][a-z0-9-]{0,30} */
 bool check_file(const char *s);      /* "Containerfile" or "Containerfile.<word>" */

@@ -27,6 +27,7 @@
 #include "base/sock.h"
 #include "engine/broker/broker.h"
 #include "engine/broker/exec.h"
+#include "engine/broker/registry_store.h"
 #include "engine/broker/serve.h"
 #include "engine/broker/ticket.h"
 
@@ -156,6 +157,23 @@ static void loop(const struct broker *b, int requests, int execs)
 	}
 }
 
+/* What a lost machine left in the repository, beside the requests. */
+static void mend(const struct broker *b)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		log_error("fork: %s", strerror(errno));
+	if (pid > 0)
+		children++;
+	if (pid != 0)
+		return;
+	handle(SIGTERM, SIG_DFL);
+	handle(SIGINT, SIG_DFL);
+	registry_store_mend(b);
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	static struct broker b;
@@ -197,6 +215,7 @@ int main(int argc, char **argv)
 	if (name[0] && strncmp(name, "Podman", 6) != 0)
 		mem_copy_str(b.place.log_driver, sizeof(b.place.log_driver), "json-file");
 	drop_rights();
+	mend(&b);
 	log_info("ready; container engine: %s", name[0] ? name : "none yet");
 	loop(&b, requests, execs);
 	return 0;

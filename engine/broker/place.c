@@ -27,6 +27,30 @@ void place_identify(struct place *p)
 	snprintf(p->instance, sizeof(p->instance), "%016" PRIx64, h);
 }
 
+static void load_registry(struct place *p)
+{
+	const char *url = config_str("registry.url");
+	int port = (int)config_int("registry.port");
+
+	set(p->registry_dir, sizeof(p->registry_dir), "registry.dir");
+	set(p->registry_user, sizeof(p->registry_user), "registry.user");
+	set(p->registry_password, sizeof(p->registry_password), "registry.password_file");
+	p->registry_own = !url[0] && port > 0;
+	p->registry_plain = p->registry_own || strncmp(url, "http://", 7) == 0;
+	if (p->registry_own) {
+		snprintf(p->registry, sizeof(p->registry), "127.0.0.1:%d", port);
+	} else if (url[0]) {
+		const char *at = strstr(url, "://");
+		size_t n;
+
+		if (!at || mem_copy_str(p->registry, sizeof(p->registry), at + 3) < 0)
+			log_fatal("registry.url: it is http(s)://HOST[:PORT][/PREFIX]");
+		n = strlen(p->registry);
+		while (n && p->registry[n - 1] == '/')
+			p->registry[--n] = '\0';
+	}
+}
+
 void place_load(struct place *p)
 {
 	struct stat st;
@@ -46,6 +70,7 @@ void place_load(struct place *p)
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");
 	p->slots = (int)config_int("edge.slots");
+	load_registry(p);
 	place_identify(p);
 }
 

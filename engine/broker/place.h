@@ -6,6 +6,7 @@
 #ifndef ENGINE_BROKER_PLACE_H
 #define ENGINE_BROKER_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,12 @@ struct place {
 	char instance[17];     /* 16 hex digits */
 	char log_driver[16];   /* "k8s-file" (podman) or "json-file" (docker) */
 	int slots;             /* edge.slots */
+	char registry[192];    /* of image names: "HOST:PORT[/PREFIX]"; "" = no repository */
+	bool registry_plain;   /* HTTP without TLS */
+	bool registry_own;     /* ours, with its storage in registry_dir */
+	char registry_dir[256];
+	char registry_user[64];
+	char registry_password[256]; /* a file */
 };
 
 /* Fill from the configuration (config_load() first). */

@@ -235,6 +235,9 @@ static const struct verb {
     {BROKER_WORKSPACE_READ, do_workspace_read},
     {BROKER_USER_HOME, do_user_home},
     {BROKER_WATCH, serve_long_watch},
+    {BROKER_PUSH, serve_registry_push},
+    {BROKER_PULL, serve_registry_pull},
+    {BROKER_REPOSITORY_GC, serve_registry_collect},
     {BROKER_CANCEL, do_cancel},
 };
 

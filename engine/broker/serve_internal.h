@@ -2,6 +2,7 @@
 #ifndef ENGINE_BROKER_SERVE_INTERNAL_H
 #define ENGINE_BROKER_SERVE_INTERNAL_H
 
+struct broker;
 struct cl_err;
 struct serve;
 
@@ -13,6 +14,15 @@ int serve_long_logs(struct serve *s, struct cl_err *err);
 int serve_long_build(struct serve *s, struct cl_err *err);
 int serve_long_image_build(struct serve *s, struct cl_err *err);
 int serve_long_watch(struct serve *s, struct cl_err *err);
+int serve_registry_push(struct serve *s, struct cl_err *err);
+int serve_registry_pull(struct serve *s, struct cl_err *err);
+int serve_registry_collect(struct serve *s, struct cl_err *err);
+
+/* body in a worker process, which sends the answer; clean (may be NULL) when it was cut. */
+typedef int serve_body_fn(struct serve *s, void *arg, struct cl_err *err);
+typedef void serve_clean_fn(const struct broker *b, void *arg);
+int serve_long_worker(struct serve *s, serve_body_fn *body, serve_clean_fn *clean, void *arg,
+    struct cl_err *err);
 
 /* Send OK with s->out, or ERROR. */
 int serve_end(struct serve *s, int rc, struct cl_err *err);

@@ -26,12 +26,9 @@
 #include "engine/broker/serve.h"
 #include "engine/broker/watch.h"
 
-typedef int body_fn(struct serve *s, void *arg, struct cl_err *err);
-typedef void clean_fn(const struct broker *b, void *arg);
+static void worker(struct serve *s, serve_body_fn *body, void *arg) __attribute__((noreturn));
 
-static void worker(struct serve *s, body_fn *body, void *arg) __attribute__((noreturn));
-
-static void worker(struct serve *s, body_fn *body, void *arg)
+static void worker(struct serve *s, serve_body_fn *body, void *arg)
 {
 	struct cl_err err = {0};
 	int rc;
@@ -72,7 +69,7 @@ static int supervise(int sock, pid_t pid)
 	}
 }
 
-static int run_worker(struct serve *s, body_fn *body, clean_fn *clean, void *arg,
+int serve_long_worker(struct serve *s, serve_body_fn *body, serve_clean_fn *clean, void *arg,
     struct cl_err *err)
 {
 	int status = 0, how;
@@ -135,7 +132,7 @@ int serve_long_run(struct serve *s, struct cl_err *err)
 	    !check_owned(j->spec.name, j->spec.project))
 		rc = err_set(err, CL_USAGE, "request: name: not allowed");
 	if (rc == 0)
-		rc = run_worker(s, run_body, run_clean, j, err);
+		rc = serve_long_worker(s, run_body, run_clean, j, err);
 	spec_clear(&j->spec);
 	mem_free(j);
 	return rc;
@@ -167,7 +164,7 @@ int serve_long_logs(struct serve *s, struct cl_err *err)
 		return -1;
 	if (!check_name(l.name) || l.tail < -1 || l.tail > 1000000)
 		return err_set(err, CL_USAGE, "request: name or tail: not allowed");
-	return run_worker(s, logs_body, NULL, &l, err);
+	return serve_long_worker(s, logs_body, NULL, &l, err);
 }
 
 static int build_body(struct serve *s, void *arg, struct cl_err *err)
@@ -195,7 +192,7 @@ int serve_long_build(struct serve *s, struct cl_err *err)
 	if (rc == 0)
 		rc = serve_parsed(s, err);
 	if (rc == 0)
-		rc = run_worker(s, build_body, build_cleanup, a, err);
+		rc = serve_long_worker(s, build_body, build_cleanup, a, err);
 	build_clear(a);
 	mem_free(a);
 	return rc;
@@ -232,7 +229,7 @@ int serve_long_image_build(struct serve *s, struct cl_err *err)
 		return -1;
 	if (!check_folder(r.folder) || !check_file(r.file) || !check_folder(r.id))
 		return err_set(err, CL_USAGE, "request: folder, file or id: not allowed");
-	return run_worker(s, recipe_body, NULL, &r, err);
+	return serve_long_worker(s, recipe_body, NULL, &r, err);
 }
 
 static int watch_body(struct serve *s, void *arg, struct cl_err *err)
@@ -242,5 +239,5 @@ static int watch_body(struct serve *s, void *arg, struct cl_err *err)
 
 int serve_long_watch(struct serve *s, struct cl_err *err)
 {
-	return serve_parsed(s, err) < 0 ? -1 : run_worker(s, watch_body, NULL, NULL, err);
+	return serve_parsed(s, err) < 0 ? -1 : serve_long_worker(s, watch_body, NULL, NULL, err);
 }

@@ -1,0 +1,90 @@
+/* Requests to the broker about the repository: see local_repository.h. */
+#include "engine/local_repository.h"
+
+#include "base/mem.h"
+#include "engine/broker/broker_proto.h"
+#include "engine/repository.h"
+
+struct asking {
+	const struct backend_job *job;
+	char text[128];
+	int64_t number;
+};
+
+static void line_cb(void *arg, struct ipc_in *m)
+{
+	struct asking *a = arg;
+	size_t n;
+	const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
+
+	if (m->type != BROKER_LINE)
+		m->bad = true;
+	else if (!m->bad && a->job->line != NULL)
+		a->job->line(a->job->arg, line, n);
+}
+
+static void text_cb(void *arg, struct ipc_in *m)
+{
+	struct asking *a = arg;
+
+	ipc_get_str(m, a->text, sizeof(a->text));
+}
+
+static void number_cb(void *arg, struct ipc_in *m)
+{
+	((struct asking *)arg)->number = ipc_get_i64(m);
+}
+
+static int ask(struct local_link *l, struct ipc_out *m, struct asking *a, local_link_ok_cb *ok,
+    struct cl_err *err)
+{
+	struct local_link_call call = {.part = line_cb, .ok = ok, .arg = a,
+	    .cancelled = a->job->cancelled, .cancel_arg = a->job->arg};
+
+	ipc_put_i32(m, a->job->timeout_s);
+	return local_link_ask(l, m, &call, err);
+}
+
+int local_repository_push(struct local_link *l, const char *image, const char *repository,
+    const char *tag, const struct backend_job *job, char *digest, size_t size, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_PUSH);
+	struct asking a = {.job = job};
+
+	ipc_put_str(m, image);
+	ipc_put_str(m, repository);
+	ipc_put_str(m, tag);
+	if (ask(l, m, &a, text_cb, err) < 0)
+		return -1;
+	return repository_check(repository, tag, a.text, digest, size, err);
+}
+
+int local_repository_pull(struct local_link *l, const char *repository, const char *digest,
+    const char *id, const char *tag, const struct backend_job *job, char *image, size_t size,
+    struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_PULL);
+	struct asking a = {.job = job};
+
+	ipc_put_str(m, repository);
+	ipc_put_str(m, digest);
+	ipc_put_str(m, id);
+	ipc_put_str(m, tag);
+	if (ask(l, m, &a, text_cb, err) < 0)
+		return -1;
+	return mem_copy_str(image, size, a.text) == 0 ? 0
+	    : err_set(err, CL_FAILED, "pull: a digest that is too long");
+}
+
+int local_repository_collect(struct local_link *l, bool dry, const struct backend_job *job,
+    int64_t *freed, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_REPOSITORY_GC);
+	struct asking a = {.job = job};
+
+	ipc_put_u32(m, dry);
+	if (ask(l, m, &a, number_cb, err) < 0)
+		return -1;
+	*freed = a.number;
+	return 0;
+}
