@@ -165,10 +165,13 @@ int registry_reason(const struct broker *b, const char *what, const char *words,
 	    {"connection reset", CL_UNAVAILABLE, "the registry broke off", "It is tried again"},
 	    {"EOF", CL_UNAVAILABLE, "the registry broke off", "It is tried again"},
 	    {"broken pipe", CL_UNAVAILABLE, "the registry broke off", "It is tried again"},
+	    {"closed", CL_UNAVAILABLE, "the registry broke off", "It is tried again"},
 	    {"timeout", CL_UNAVAILABLE, "the registry does not answer",
 		"Is it there, and the way to it open?"},
 	    {"no such host", CL_UNAVAILABLE, "the registry's name is not known",
 		"registry.url names it"},
+	    {"pinging container registry", CL_UNAVAILABLE, "the registry does not answer",
+		"./lab up starts it; its log is registry.log"},
 	};
 
 	if (registry_store_full(b))

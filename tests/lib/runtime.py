@@ -21,7 +21,7 @@ import time
 from lab import DEV, ROOT, wait_until
 
 VERBS = ("PING APPLY REMOVE OBSERVE PROBE RUN LOGS EXEC BUILD IMAGE_BUILD IMAGE_LIST IMAGE_REMOVE VOLUME_REMOVE NETWORK_REMOVE "
-         "WORKSPACE_CREATE WORKSPACE_REMOVE WORKSPACE_READ USER_HOME WATCH CANCEL").split()
+         "WORKSPACE_CREATE WORKSPACE_REMOVE WORKSPACE_READ USER_HOME WATCH PUSH PULL REPOSITORY_GC CANCEL").split()
 VERB = {name: 0x400 + i for i, name in enumerate(VERBS)}
 OK, ERROR, LINE, INSTANCE, IMAGE, DATA, CHANGE = range(0x480, 0x487)
 OPEN, RESIZE, SIGNAL = range(0x300, 0x303)
@@ -215,8 +215,10 @@ class Exec:
 
 
 class Runtime:
-    def __init__(self, bin=None, engine_running=True, bundle="/etc/ssl/certs/ca-certificates.crt"):
+    def __init__(self, bin=None, engine_running=True, bundle="/etc/ssl/certs/ca-certificates.crt", registry=None):
+        """registry: a function that makes one (tests/lib/registry.py) in the folder that it is given."""
         self.bundle = bundle
+        self.make_registry, self.registry = registry, None
         self.bin = pathlib.Path(bin or os.environ.get("CODINGLAB_TEST_BIN", DEV))
         self.engine_running = engine_running
         self.processes = []
@@ -231,6 +233,9 @@ class Runtime:
                     "CODINGLAB_IMAGES_ROOTFS": f"{os.environ.get('CODINGLAB_CACHE', '/var/cache/codinglab')}/base-trixie.tar",
                     "CODINGLAB_ENGINE_USER": "codinglab"}
         try:
+            if self.make_registry:
+                self.registry = self.make_registry(self.state / "registry").__enter__()
+                self.env["CODINGLAB_REGISTRY_PORT"] = str(self.registry.port)
             if self.engine_running:
                 self.start_podman()
             self.start_broker()
@@ -249,6 +254,8 @@ class Runtime:
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
+        if self.registry:
+            self.registry.__exit__()
         if exc and exc[0] is not None:
             print((self.dir / "broker.log").read_text()[-4000:])
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -270,11 +277,15 @@ class Runtime:
         self.podman_args = ["podman", "--root", f"{store}/storage", "--runroot", f"/run/codinglab-containers-{crc}",
                             "--tmpdir", f"/run/codinglab-containers-{crc}/libpod"]
         self.podman_env = {**os.environ, "CONTAINERS_CONF": str(conf)}
+        if self.registry:
+            mirrors = self.dir / "registries.conf"
+            mirrors.write_text(f'unqualified-search-registries = []\n[[registry]]\nlocation = "127.0.0.1:{self.registry.port}"\ninsecure = true\n')
+            self.podman_env["CONTAINERS_REGISTRIES_CONF"] = str(mirrors)
         for path, name in (conf, "podman"), (builds, "build"):
             sock = self.run / f"podman/{name}.sock"
             with open(self.dir / "podman.log", "ab") as log:
                 self.processes.append(subprocess.Popen([*self.podman_args, "system", "service", "--time", "0", f"unix://{sock}"], cwd=self.dir,
-                                                       env={**os.environ, "CONTAINERS_CONF": str(path)}, stdin=subprocess.DEVNULL,
+                                                       env={**self.podman_env, "CONTAINERS_CONF": str(path)}, stdin=subprocess.DEVNULL,
                                                        stdout=log, stderr=log))
             wait_until("podman", sock.exists)
 
@@ -400,6 +411,19 @@ class Runtime:
             out.setdefault(d["id"], d)
         self.ask("IMAGE_LIST", b"", part)
         return out
+
+    def push(self, image, repository, tag, timeout=120):
+        """(digest, lines)"""
+        f, lines = self.lines("PUSH", text(image) + text(repository) + text(tag) + u32(timeout))
+        return f.str(), lines
+
+    def pull(self, repository, digest, id, tag="", timeout=120):
+        return self.lines("PULL", text(repository) + text(digest) + text(id) + text(tag) + u32(timeout))[0].str()
+
+    def repository_gc(self, dry=False, timeout=120):
+        """(bytes freed, lines)"""
+        f, lines = self.lines("REPOSITORY_GC", u32(dry) + u32(timeout))
+        return f.i64(), lines
 
     def workspace(self, project=1, uid=UID, gid=GID, template="", subst=None):
         self.ask("WORKSPACE_CREATE", i64(project) + u32(uid) + u32(gid) + text(template) + pairs(subst or {}))
