@@ -20,6 +20,7 @@
 #include "engine/manifest.h"
 #include "engine/plan.h"
 #include "engine/reconcile.h"
+#include "engine/stacks.h"
 #include "engine/store_project.h"
 #include "images/appfile.h"
 
@@ -28,6 +29,7 @@
 
 struct deploy_build {
 	struct backend_build spec;
+	const struct stack_set *stacks; /* taken, for stack */
 	const struct stack *stack;
 	struct appfile app;
 	char id[64], digest[128];
@@ -41,7 +43,8 @@ static int deploy_vars_cb(void *arg, const char *name, const char *value, bool s
 static int deploy_op(struct engine *e, struct request *r, struct reply *p, const char *kind,
     const char *env, int *version, struct cl_err *err);
 static int deploy_build_start(struct op_live *o, int version, struct cl_err *err);
-static int deploy_images_ready(struct op_live *o, const struct stack *stack, struct cl_err *err);
+static int deploy_images_ready(struct op_live *o, const struct stack *stack, const char *database,
+    struct cl_err *err);
 static void deploy_build_work(struct op_live *o, void *arg);
 static int deploy_read(struct op_live *o, struct deploy_build *b, const char *name,
     int (*add)(struct appfile *a, const char *text, size_t len, struct cl_err *err));
@@ -65,7 +68,7 @@ int deploy_ensure_env(struct engine *e, int64_t project, const char *env, struct
 		return -1;
 	if (strcmp(p.state, "ready") != 0)
 		return err_set(err, CL_CONFLICT, "project %s: it is %s", p.name, p.state);
-	stack = stack_find_choice(reconcile_stacks(e), p.stack, err);
+	stack = stack_find_choice(stacks_now(e), p.stack, err);
 	if (stack == NULL)
 		return -1;
 	if (manifest_host(host, sizeof(host), p.name, p.owner_name, env,
@@ -81,7 +84,8 @@ int deploy_ensure_env(struct engine *e, int64_t project, const char *env, struct
 	if (store_env_set_want(e->store, out->id, "web", (int)config_int("deploy.web_default"),
 	    err) != 0 || store_env_set_want(e->store, out->id, "was",
 	    (int)config_int("deploy.was_default"), err) != 0 ||
-	    store_env_set_want(e->store, out->id, "db", stack->db[0] != '\0', err) != 0 ||
+	    store_env_set_want(e->store, out->id, "db",
+	    stack_db(stacks_now(e), stack, p.db) != NULL, err) != 0 ||
 	    deploy_secrets(e, stack, out->id, err) != 0)
 		return -1;
 	return store_env_get(e->store, project, env, out, err);
@@ -235,13 +239,13 @@ static int deploy_build_start(struct op_live *o, int version, struct cl_err *err
 	int rc;
 
 	if (store_project_get(e->store, o->project, &p, err) != 0 ||
-	    (stack = stack_find_choice(reconcile_stacks(e), p.stack, err)) == NULL)
+	    (stack = stack_find_choice(stacks_now(e), p.stack, err)) == NULL)
 		return -1;
 	if (o->attempts > DEPLOY_ATTEMPTS)
 		rc = err_set(err, CL_FAILED, "build: the engine was restarted during it %d times",
 		    DEPLOY_ATTEMPTS);
 	else
-		rc = deploy_images_ready(o, stack, err);
+		rc = deploy_images_ready(o, stack, p.db, err);
 	if (rc < 0) {
 		deploy_build_failed(o, err, version);
 		return -1;
@@ -251,6 +255,7 @@ static int deploy_build_start(struct op_live *o, int version, struct cl_err *err
 		return 0;
 	}
 	b = mem_alloc(sizeof(*b));
+	b->stacks = stacks_take(e);
 	b->stack = stack;
 	appfile_init(&b->app);
 	(void)snprintf(b->spec.id, sizeof(b->spec.id), "app/p%lld", (long long)o->project);
@@ -267,9 +272,10 @@ static int deploy_build_start(struct op_live *o, int version, struct cl_err *err
 }
 
 /* 0 they are there, 1 they are being built: tried again soon, -1 they are not to be had. */
-static int deploy_images_ready(struct op_live *o, const struct stack *stack, struct cl_err *err)
+static int deploy_images_ready(struct op_live *o, const struct stack *stack, const char *database,
+    struct cl_err *err)
 {
-	const struct stack *db = stack_find(reconcile_stacks(o->e), stack->db);
+	const struct stack *db = stack_db(stacks_now(o->e), stack, database);
 	const char *need[] = { stack->dev.id, stack->run.id, "web", db != NULL ? db->run.id : "web" };
 	char step[128];
 
@@ -424,6 +430,7 @@ static void deploy_build_failed(struct op_live *o, struct cl_err *why, int versi
 static void deploy_build_free(struct deploy_build *b)
 {
 	appfile_clear(&b->app);
+	stacks_give(b->stacks);
 	mem_free(b);
 }
 

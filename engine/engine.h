@@ -16,6 +16,7 @@ struct event_hub;    /* event.c */
 struct server;       /* server.c */
 struct auth;         /* auth.c */
 struct reconcile;    /* reconcile.c */
+struct stack_set;    /* stacks.c */
 
 struct engine {
 	uv_loop_t *loop;
@@ -27,6 +28,7 @@ struct engine {
 	struct server *server;
 	struct auth *auth;
 	struct reconcile *reconcile;
+	const struct stack_set *stacks; /* stacks.h */
 	bool stopping;               /* no new work is begun */
 	int64_t uid_base, gid_base;
 	struct engine_post *posted;  /* hand-over from workers, engine.c */

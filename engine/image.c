@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/event.h"
 #include "engine/reconcile.h"
+#include "engine/stacks.h"
 
 #define IMAGE_BUILD_S 3600
 
@@ -27,6 +28,7 @@ struct image_book {
 };
 
 struct image_job {
+	const struct stack_set *stacks; /* taken, for steps */
 	struct stack_step *steps;   /* owned */
 	int n, next;
 	bool force;
@@ -61,7 +63,7 @@ void image_open(struct engine *e)
 {
 	struct stack_step *steps = NULL;
 	struct image_book *b = mem_alloc(sizeof(*b));
-	int n = stack_order(reconcile_stacks(e), NULL, 0, &steps, NULL);
+	int n = stack_order(stacks_now(e), NULL, 0, &steps, NULL);
 
 	b->items = mem_array((size_t)(n > 0 ? n : 1), sizeof(*b->items));
 	for (int i = 0; i < n; i++)
@@ -112,7 +114,7 @@ json_t *image_json(struct engine *e)
 		const struct image_known *k = &b->items[i];
 		bool there = k->seen.id[0] != '\0';
 		struct stack_step step;
-		const char *parent = stack_find_image(reconcile_stacks(e), k->id, &step) ?
+		const char *parent = stack_find_image(stacks_now(e), k->id, &step) ?
 		    step.image->parent : "";
 
 		b->told_unknown |= k->state == IMAGE_UNKNOWN;
@@ -137,7 +139,7 @@ int image_begin(struct engine *e, struct request *r, struct reply *p, const json
 
 	for (size_t i = 0; i < n && i < CL_COUNT(names); i++)
 		names[i] = json_string_value(json_array_get(ids, i));
-	count = stack_order(reconcile_stacks(e), names, n, &steps, err);
+	count = stack_order(stacks_now(e), names, n, &steps, err);
 	payload = json_pack("{s:b}", "force", force);
 	if (n > 0)
 		json_object_set_new(payload, "ids", json_deep_copy(ids));
@@ -163,9 +165,11 @@ int image_run(struct op_live *o, struct cl_err *err)
 
 	for (size_t i = 0; i < n && i < CL_COUNT(names); i++)
 		names[i] = json_string_value(json_array_get(ids, i));
+	j->stacks = stacks_take(o->e);
 	j->force = json_is_true(json_object_get(o->payload, "force"));
-	j->n = stack_order(reconcile_stacks(o->e), names, n, &j->steps, err);
+	j->n = stack_order(j->stacks, names, n, &j->steps, err);
 	if (j->n < 0) {
+		stacks_give(j->stacks);
 		mem_free(j);
 		return -1;
 	}
@@ -319,6 +323,7 @@ static void image_done(struct op_live *o, void *arg)
 	image_refresh(e);
 	backend_images_clear(&j->there);
 	mem_free(j->steps);
+	stacks_give(j->stacks);
 	mem_free(j);
 }
 

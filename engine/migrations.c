@@ -187,7 +187,13 @@ static const char first[] =
     " created INTEGER NOT NULL,"
     " PRIMARY KEY (user, key)) STRICT, WITHOUT ROWID;";
 
+/* Until now every stack's database was this one. */
+static const char project_db[] =
+    "ALTER TABLE project ADD COLUMN db TEXT NOT NULL DEFAULT '';"
+    "UPDATE project SET db = 'postgresql';";
+
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
+    {2, "projects know their database", project_db},
 };
 const int migrations_count = CL_COUNT(migrations_table);

@@ -45,8 +45,8 @@ project_json(struct engine *e, const struct store_project *p, enum policy_role r
 
 	clock_iso(p->created, at, sizeof at);
 	project_url(e, p->id, url, sizeof url);
-	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "id", (json_int_t)p->id,
-	    "name", p->name, "owner", p->owner_name, "stack", p->stack, "description", p->description,
+	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "id", (json_int_t)p->id,
+	    "name", p->name, "owner", p->owner_name, "stack", p->stack, "db", p->db, "description", p->description,
 	    "role", policy_role_text(right), "created", at, "dev", p->dev_state, "members", p->members,
 	    "running", url[0] != '\0' ? json_string(url) : json_null());
 	if (right >= POLICY_EDITOR) {

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "engine/event.h"
 #include "engine/reconcile_internal.h"
+#include "engine/stacks.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -48,7 +49,7 @@ int reconcile_open(struct engine *e, const struct reconcile_hooks *hooks, struct
 	rc->e = e;
 	rc->hooks = *hooks;
 	rc->reconcile_ms = (int)config_int("engine.reconcile_ms");
-	if (stack_load(&rc->stacks, config_str("images.dir"), err) != 0) {
+	if (stacks_open(e, err) != 0) {
 		mem_free(rc);
 		return -1;
 	}
@@ -107,7 +108,7 @@ void reconcile_close(struct engine *e)
 		mem_free(x->items);
 		mem_free(x);
 	}
-	stack_clear(&rc->stacks);
+	stacks_close(e);
 	mem_free(rc);
 	e->reconcile = NULL;
 }
@@ -115,11 +116,6 @@ void reconcile_close(struct engine *e)
 void reconcile_restart_dev(struct engine *e, int64_t project)
 {
 	reconcile_entry_find(e, project, "ide", true)->restart = true;
-}
-
-const struct stack_set *reconcile_stacks(const struct engine *e)
-{
-	return &e->reconcile->stacks;
 }
 
 uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env)

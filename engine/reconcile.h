@@ -31,8 +31,8 @@ struct reconcile_hooks {
 	void (*swept)(struct engine *e);     /* once: nothing of the engine before is left running */
 };
 
-/* After e->backend was opened and e->store and e->events are there: loads the stacks of images.dir.
- * Sets e->reconcile. */
+/* After e->backend was opened and e->store and e->events are there: opens the stacks too
+ * (stacks.h).  Sets e->reconcile. */
 int reconcile_open(struct engine *e, const struct reconcile_hooks *hooks, struct cl_err *err);
 /* Begins to watch and to make passes. */
 int reconcile_start(struct engine *e, struct cl_err *err);
@@ -44,8 +44,6 @@ void reconcile_close(struct engine *e);
 void reconcile_wake(struct engine *e);
 /* The dev container is to be made anew by its next pass. */
 void reconcile_restart_dev(struct engine *e, int64_t project);
-
-const struct stack_set *reconcile_stacks(const struct engine *e);
 
 /* Something else is wanted in env "dev", "prod" or "ide" of a project.  Returns the pass's number
  * from which on it is seen to (reconcile_hooks.settled tells when).  Never fails. */

@@ -13,6 +13,7 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
+#include "engine/stacks.h"
 #include "engine/store_project.h"
 
 #define DEV_START_MS 60000
@@ -72,7 +73,7 @@ int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *s
 
 	if (store_project_get(e->store, project, &p, err) != 0)
 		return -1;
-	m.stack = stack_find_choice(reconcile_stacks(e), p.stack, err);
+	m.stack = stack_find_choice(stacks_now(e), p.stack, err);
 	if (m.stack == NULL)
 		return -1;
 	(void)mem_copy_str(m.name, sizeof(m.name), p.name);

@@ -12,6 +12,7 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
+#include "engine/stacks.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -22,6 +23,7 @@ struct env_pass {
 	struct rollout r;
 	struct store_project project;
 	struct store_env row;
+	const struct stack_set *stacks; /* taken: the manifest points into it */
 	int64_t op;
 };
 
@@ -61,6 +63,7 @@ bool reconcile_env_start(struct reconcile_entry *x)
 		if (err.code != CL_NOT_FOUND)
 			log_error("reconcile p%lld-%s: %s", (long long)x->project, x->env, err.message);
 		rollout_clear(&p->r);
+		stacks_give(p->stacks);
 		mem_free(p);
 		return false;
 	}
@@ -71,7 +74,7 @@ bool reconcile_env_start(struct reconcile_entry *x)
 static int env_snapshot(struct env_pass *p, struct cl_err *err)
 {
 	struct reconcile_entry *x = p->x;
-	const struct stack_set *stacks = reconcile_stacks(x->e);
+	const struct stack_set *stacks = p->stacks = stacks_take(x->e);
 	struct rollout *r = &p->r;
 	struct manifest *m = &r->manifest;
 	struct store_release row;
@@ -85,7 +88,10 @@ static int env_snapshot(struct env_pass *p, struct cl_err *err)
 	m->web = stack_find(stacks, "web");
 	if (m->stack == NULL || m->web == NULL)
 		return err_set(err, CL_FAILED, "stack %s: is not there any more", p->project.stack);
-	m->db = m->stack->db[0] != '\0' ? stack_find(stacks, m->stack->db) : NULL;
+	m->db = stack_db(stacks, m->stack, p->project.db);
+	if (m->db == NULL && p->project.db[0] != '\0')
+		return err_set(err, CL_FAILED, "database service %s: is not there any more",
+		    p->project.db);
 	m->project = x->project;
 	(void)mem_copy_str(m->name, sizeof(m->name), p->project.name);
 	(void)mem_copy_str(m->owner, sizeof(m->owner), p->project.owner_name);
@@ -153,6 +159,7 @@ static void env_done(struct engine *e, void *arg)
 		log_error("reconcile p%lld-%s: %s", (long long)x->project, x->env, err.message);
 	reconcile_entry_done(x, pause);
 	rollout_clear(&p->r);
+	stacks_give(p->stacks);
 	mem_free(p);
 }
 

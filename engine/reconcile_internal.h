@@ -35,7 +35,6 @@ struct reconcile_entry {
 struct reconcile {
 	struct engine *e;
 	struct reconcile_hooks hooks;
-	struct stack_set stacks;
 	struct reconcile_entry *entries;
 	uv_timer_t tick;
 	uv_thread_t watcher;

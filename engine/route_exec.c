@@ -13,6 +13,7 @@
 #include "engine/reconcile.h"
 #include "engine/reply.h"
 #include "engine/request.h"
+#include "engine/stacks.h"
 #include "engine/status.h"
 #include "engine/store_project.h"
 #include "images/appfile.h"
@@ -26,6 +27,7 @@
 struct exec_job {
 	struct backend_exec spec;
 	struct backend_spec dev;     /* of the dev container; name "" for an instance */
+	const struct stack_set *stacks; /* taken, for stack */
 	const struct stack *stack;
 	int64_t project;
 	uint32_t owner;
@@ -151,7 +153,8 @@ static int exec_dev(struct engine *e, const struct request *r, struct exec_job *
 		return -1;
 	if (strcmp(p.state, "ready") != 0)
 		return err_set(err, CL_CONFLICT, "project %s: it is %s", p.name, p.state);
-	j->stack = stack_find_choice(reconcile_stacks(e), p.stack, err);
+	j->stacks = stacks_take(e);
+	j->stack = stack_find_choice(j->stacks, p.stack, err);
 	if (j->stack == NULL || reconcile_dev_spec(e, r->project, &j->dev, err) != 0)
 		return -1;
 	/* whoever works in a project keeps its container wanted */
@@ -197,7 +200,7 @@ static int exec_instance(struct engine *e, const struct request *r, struct exec_
 {
 	struct exec_search f = { request_str(r, "tier"), (int)request_int(r, "n", 0), j };
 	const char *env = request_str(r, "environment");
-	const struct stack *service = NULL;
+	const struct stack *service = NULL, *own;
 	struct store_project p;
 
 	if (env != NULL && strcmp(env, "dev") != 0 && strcmp(env, "prod") != 0)
@@ -215,10 +218,10 @@ static int exec_instance(struct engine *e, const struct request *r, struct exec_
 	if (store_project_get(e->store, r->project, &p, err) != 0)
 		return -1;
 	if (strcmp(f.tier, "web") == 0)
-		service = stack_find(reconcile_stacks(e), "web");
+		service = stack_find(stacks_now(e), "web");
 	else if (strcmp(f.tier, "db") == 0)
-		service = stack_find(reconcile_stacks(e),
-		    stack_find(reconcile_stacks(e), p.stack)->db);
+		service = (own = stack_find(stacks_now(e), p.stack)) != NULL ?
+		    stack_db(stacks_now(e), own, p.db) : NULL;
 	j->spec.uid = j->spec.gid = service != NULL ? service->uid : MANIFEST_UID_WAS;
 	(void)mem_copy_str(j->spec.workdir, sizeof(j->spec.workdir),
 	    service != NULL ? "/tmp" : "/app");
@@ -337,6 +340,7 @@ static void exec_free(struct exec_job *j)
 	}
 	mem_free(j->spec.env_vars);
 	manifest_clear(&j->dev);
+	stacks_give(j->stacks);
 	mem_wipe(j->ticket, sizeof(j->ticket));
 	mem_free(j);
 }

@@ -7,6 +7,7 @@
 #include "engine/reconcile.h"
 #include "engine/reply.h"
 #include "engine/request.h"
+#include "engine/stacks.h"
 #include "engine/store_project.h"
 
 static int op_ls_cb(void *arg, const struct store_op *o)
@@ -106,7 +107,7 @@ static json_t *stack_json(struct engine *e, const struct stack *s)
 
 static int stack_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	const struct stack_set *set = reconcile_stacks(e);
+	const struct stack_set *set = stacks_now(e);
 	json_t *list = json_array();
 
 	(void)r;
@@ -120,7 +121,7 @@ static int stack_ls(struct engine *e, struct request *r, struct reply *p, struct
 
 static int stack_show(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	const struct stack *s = stack_find_choice(reconcile_stacks(e), request_param(r, "stack"),
+	const struct stack *s = stack_find_choice(stacks_now(e), request_param(r, "stack"),
 	    err);
 
 	if (s == NULL)

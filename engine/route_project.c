@@ -9,6 +9,7 @@
 #include "engine/reconcile.h"
 #include "engine/reply.h"
 #include "engine/request.h"
+#include "engine/stacks.h"
 #include "engine/store_event.h"
 #include "engine/store_user.h"
 
@@ -23,7 +24,8 @@ struct creation {
 	uid_t uid;
 	gid_t gid;
 	char name[NAME_SIZE], owner[NAME_SIZE];
-	const struct stack *stack; /* of the loaded set: lives as long as the engine */
+	const struct stack_set *stacks; /* taken, for stack */
+	const struct stack *stack;
 };
 
 static int
@@ -87,6 +89,7 @@ create_then_cb(struct engine *e, struct request *r, struct reply *p, void *arg,
 	struct store_project project;
 	int64_t id = c->id;
 
+	stacks_give(c->stacks);
 	mem_free(c);
 	if (err->code != CL_OK) {
 		store_project_remove(e->store, id, NULL);
@@ -125,22 +128,31 @@ static int
 project_create(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	const char *name = request_str(r, "name"), *about = request_str(r, "description");
-	const struct stack *stack = stack_find_choice(reconcile_stacks(e), request_str(r, "stack"), err);
+	const struct stack *stack = stack_find_choice(stacks_now(e), request_str(r, "stack"), err);
+	const struct stack *db = NULL;
 	struct creation *c;
 	int64_t id;
 
 	mem_copy_str(r->object, sizeof r->object, name);
 	if (stack == NULL)
 		return -1;
-	request_detail(r, "stack %s", stack->id);
+	if (stack->ndbs > 0 || request_has(r, "db")) {
+		db = stack_find_db(stacks_now(e), stack, request_has(r, "db") ?
+		    request_str(r, "db") : "", err);
+		if (db == NULL)
+			return -1;
+	}
+	request_detail(r, "stack %s%s%s", stack->id, db != NULL ? ", database " : "",
+	    db != NULL ? db->id : "");
 	if (check_room(e, r, name, err) < 0 ||
 	    store_project_add(e->store, r->caller.id, name, stack->id, about == NULL ? "" : about, &id,
-	        err) < 0)
+	        err) < 0 || (db != NULL && store_project_set_db(e->store, id, db->id, err) < 0))
 		return -1;
 	c = mem_alloc(sizeof *c);
 	c->id = id;
 	c->uid = engine_uid(e, r->caller.id);
 	c->gid = engine_gid(e, id);
+	c->stacks = stacks_take(e);
 	c->stack = stack;
 	mem_copy_str(c->name, sizeof c->name, name);
 	mem_copy_str(c->owner, sizeof c->owner, r->caller.name);

@@ -9,7 +9,7 @@
 
 #define PROJECT_COLUMNS \
 	"SELECT p.id, p.owner, p.name, u.name, p.stack, p.description, p.state, p.dev_want," \
-	" p.dev_state, p.dev_reason, p.created," \
+	" p.dev_state, p.dev_reason, p.created, p.db," \
 	" 1 + (SELECT count(*) FROM member m WHERE m.project = p.id)" \
 	" FROM project p JOIN user u ON u.id = p.owner "
 
@@ -33,7 +33,8 @@ read_project(struct store_row *r, struct store_project *p)
 	store_copy(r, 8, p->dev_state, sizeof p->dev_state);
 	store_copy(r, 9, p->dev_reason, sizeof p->dev_reason);
 	p->created = store_int(r, 10);
-	p->members = (int)store_int(r, 11);
+	store_copy(r, 11, p->db, sizeof p->db);
+	p->members = (int)store_int(r, 12);
 }
 
 int
@@ -182,6 +183,12 @@ changed(int n, struct cl_err *err)
 	if (n < 0)
 		return -1;
 	return n > 0 ? 0 : not_found(err);
+}
+
+int
+store_project_set_db(struct store *s, int64_t id, const char *db, struct cl_err *err)
+{
+	return changed(store_run(s, err, "UPDATE project SET db = ? WHERE id = ?", "si", db, id), err);
 }
 
 int

@@ -13,6 +13,7 @@ struct store_project {
 	char name[NAME_SIZE];
 	char owner_name[NAME_SIZE];
 	char stack[32];
+	char db[32];        /* database service, or "" */
 	char description[513];
 	char state[16];     /* creating, ready, removing */
 	bool dev_want;
@@ -45,6 +46,8 @@ int store_project_each(struct store *s, int64_t user,
 int store_project_count(struct store *s, int64_t owner); /* 0: of everybody */
 int store_project_add(struct store *s, int64_t owner, const char *name, const char *stack,
     const char *description, int64_t *id, struct cl_err *err);
+/* The database service of a new project; it has none until this is said. */
+int store_project_set_db(struct store *s, int64_t id, const char *db, struct cl_err *err);
 int store_project_set_state(struct store *s, int64_t id, const char *state, struct cl_err *err);
 int store_project_set_dev(struct store *s, int64_t id, bool want, const char *state,
     const char *reason, struct cl_err *err);

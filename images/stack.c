@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "base/name.h"
 
-#define STACK_MAX 200
-
 static int stack_load_one(struct stack_set *set, const char *dir, const char *id,
     struct cl_err *err);
 static int stack_check(const struct stack_set *set, struct cl_err *err);
@@ -47,6 +45,31 @@ int stack_load(struct stack_set *set, const char *dir, struct cl_err *err)
 	if (rc != 0)
 		stack_clear(set);
 	return rc;
+}
+
+int stack_add(struct stack_set *set, const char *dir, const char *id, struct cl_err *err)
+{
+	size_t before = set->n;
+
+	if (stack_find(set, id) != NULL)
+		return err_set(err, CL_CONFLICT, "stack %s: there is one of that name", id);
+	if (stack_load_one(set, dir, id, err) != 0)
+		return -1;
+	if (set->n == before)
+		return err_set(err, CL_NOT_FOUND, "%s/%s/stack.json: is not there", dir, id);
+	set->items[before].added = true;
+	qsort(set->items, set->n, sizeof(*set->items), stack_by_id);
+	if (stack_check(set, err) == 0)
+		return 0;
+	for (size_t i = 0; i < set->n; i++) {
+		if (strcmp(set->items[i].id, id) != 0)
+			continue;
+		stack_file_clear(&set->items[i]);
+		set->n--;
+		memmove(set->items + i, set->items + i + 1, (set->n - i) * sizeof(*set->items));
+		break;
+	}
+	return -1;
 }
 
 void stack_clear(struct stack_set *set)
@@ -151,6 +174,13 @@ const struct stack *stack_find_db(const struct stack_set *set, const struct stac
 	if (s->ndbs > 0)
 		err_hint(err, "Choose one of: %s", known);
 	return NULL;
+}
+
+const struct stack *stack_db(const struct stack_set *set, const struct stack *s, const char *id)
+{
+	if (id[0] == '\0')
+		id = s->db;
+	return id[0] != '\0' ? stack_find(set, id) : NULL;
 }
 
 const char *stack_kind_name(enum stack_kind kind)

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "images/stack_file.h"
 
+#define STACK_MAX 200 /* in a set */
+
 struct stack_set {
 	struct stack *items; /* sorted by id */
 	size_t n;
@@ -25,6 +27,9 @@ struct stack_step {
 
 /* Load dir/<id>/stack.json of every folder that has one.  stack_clear() in any case. */
 int stack_load(struct stack_set *set, const char *dir, struct cl_err *err);
+/* Add dir/<id> to a set that was loaded, if it fits in: its id and its images are new, what it names
+ * is there.  -1 leaves the set as it was.  Pointers into the set are void afterwards. */
+int stack_add(struct stack_set *set, const char *dir, const char *id, struct cl_err *err);
 void stack_clear(struct stack_set *set);
 /* NULL when there is none of that id. */
 const struct stack *stack_find(const struct stack_set *set, const char *id);
@@ -34,6 +39,9 @@ const struct stack *stack_find_choice(const struct stack_set *set, const char *i
  * when the stack does not know it, or has none. */
 const struct stack *stack_find_db(const struct stack_set *set, const struct stack *s,
     const char *id, struct cl_err *err);
+/* The service that is the database of a project of stack s which asked for id; "" = asked for
+ * nothing.  NULL = it has none, or the service is gone. */
+const struct stack *stack_db(const struct stack_set *set, const struct stack *s, const char *id);
 /* Which image is that; false when no stack has it. */
 bool stack_find_image(const struct stack_set *set, const char *image, struct stack_step *out);
 /*

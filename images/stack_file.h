@@ -69,6 +69,7 @@ struct stack {
 	char volume[128];               /* path in the container, or "" */
 	char tmp[STACK_TMPS][128];
 	size_t ntmp;
+	bool added;                     /* at run time: it did not come with the platform */
 };
 
 enum stack_file { STACK_FILE_OK, STACK_FILE_NONE, STACK_FILE_BAD };

@@ -10,6 +10,7 @@
 int verb_project_create(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	const char *name = verb_args_get(args, "NAME"), *text = verb_args_get(args, "--description");
+	const char *db = verb_args_get(args, "--db");
 	struct cl_err err = {0};
 	json_t *body, *p;
 	int rc;
@@ -26,6 +27,8 @@ int verb_project_create(struct verb_ctx *ctx, const struct verb_args *args)
 	body = json_pack("{s:s,s:s}", "name", name, "stack", verb_args_get(args, "--stack"));
 	if (body && text)
 		json_object_set_new(body, "description", json_string(text));
+	if (body && db)
+		json_object_set_new(body, "db", json_string(db));
 	rc = verb_rest_call(ctx, "POST", "/v1/projects", body, &p);
 	if (rc)
 		return rc;
@@ -58,7 +61,7 @@ int verb_project_ls(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_project_show(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	static const char *const fields[] = {"name", "owner", "stack", "description", "role", "created",
+	static const char *const fields[] = {"name", "owner", "stack", "db", "description", "role", "created",
 	    "dev", "running", "workspace"};
 	cl_autofree char *path = NULL;
 	json_t *p;

@@ -13,7 +13,7 @@
 #define MISSING 0, NULL
 
 const struct verb verb_table[] = {
-    {"project create", "NAME --stack ID [--description TEXT] [--from URL]",
+    {"project create", "NAME --stack ID [--db ID] [--description TEXT] [--from URL]",
 	"new project from a stack's template",
 	"codinglab project create shop --stack django", 0, verb_project_create},
     {"project ls", "", "your projects, own and shared", "codinglab project ls --json", 0,
