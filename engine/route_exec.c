@@ -31,12 +31,14 @@ struct exec_job {
 	const struct stack *stack;
 	int64_t project;
 	uint32_t owner;
-	bool run, running;
-	char **argv;                 /* before wrapping; NULL with run */
+	enum stack_command task;     /* what is run; STACK_COMMANDS = argv says it */
+	bool running;
+	char **argv;                 /* before wrapping; NULL with a task */
 	char ticket[EXEC_TICKET_SIZE];
 };
 
 static int exec_argv(const struct request *r, struct exec_job *j, struct cl_err *err);
+static int exec_task(const struct request *r, struct exec_job *j, struct cl_err *err);
 static char **exec_words(const char *const *words);
 static void exec_env(const struct request *r, struct backend_exec *x);
 static void exec_set(struct backend_exec *x, const char *name, const char *value);
@@ -46,7 +48,7 @@ static int exec_dev(struct engine *e, const struct request *r, struct exec_job *
 static int exec_instance(struct engine *e, const struct request *r, struct exec_job *j,
     struct cl_err *err);
 static int exec_work_cb(struct engine *e, void *arg, struct cl_err *err);
-static int exec_run_argv(struct engine *e, struct exec_job *j, struct cl_err *err);
+static int exec_task_argv(struct engine *e, struct exec_job *j, struct cl_err *err);
 static int exec_read(struct engine *e, const struct exec_job *j, struct appfile *a,
     const char *name, int (*add)(struct appfile *a, const char *text, size_t len,
     struct cl_err *err), struct cl_err *err);
@@ -71,7 +73,8 @@ static int exec(struct engine *e, struct request *r, struct reply *p, struct cl_
 		return -1;
 	}
 	request_detail(r, "%s: %s", tier != NULL ? j->spec.name : "dev container",
-	    j->run ? "run" : request_bool(r, "shell") ? "shell" : "program");
+	    j->task != STACK_COMMANDS ? stack_command_name(j->task) :
+	    request_bool(r, "shell") ? "shell" : "program");
 	reply_work(p, exec_work_cb, exec_then_cb, j);
 	return 0;
 }
@@ -82,21 +85,39 @@ static int exec_argv(const struct request *r, struct exec_job *j, struct cl_err 
 	struct field_ctx c = { "exec", err };
 	const char *line = request_str(r, "command");
 	int ways = request_has(r, "argv") + request_bool(r, "run") + request_bool(r, "shell") +
-	    (line != NULL);
+	    (line != NULL) + request_has(r, "task");
 
 	if (ways != 1)
-		return err_set(err, CL_USAGE, "exec: say one of argv, run, shell and command");
-	j->run = request_bool(r, "run");
-	if (j->run && request_has(r, "tier"))
-		return err_set(err, CL_USAGE, "exec: run is for the dev container");
+		return err_set(err, CL_USAGE, "exec: say one of argv, run, task, shell and command");
+	if (exec_task(r, j, err) != 0)
+		return -1;
+	if (j->task != STACK_COMMANDS && request_has(r, "tier"))
+		return err_set(err, CL_USAGE, "exec: %s is for the dev container",
+		    stack_command_name(j->task));
 	if (request_has(r, "argv"))
 		return field_argv(&c, json_object_get(r->body, "argv"), "argv", 256, 65536, &j->argv);
 	if (line != NULL)
 		j->argv = exec_words((const char *const[]){ "/bin/sh", "-c", line, NULL });
 	else if (request_has(r, "tier"))
 		j->argv = exec_words((const char *const[]){ "/bin/sh", "-c", EXEC_SHELL, NULL });
-	else if (!j->run)
+	else if (j->task == STACK_COMMANDS)
 		j->argv = exec_words((const char *const[]){ "bash", "-l", NULL });
+	return 0;
+}
+
+/* Of a stack's commands those that are for the dev container. */
+static int exec_task(const struct request *r, struct exec_job *j, struct cl_err *err)
+{
+	static const enum stack_command known[] = { STACK_RUN, STACK_TEST, STACK_REPL, STACK_DEBUG,
+		STACK_LSP };
+	const char *name = request_bool(r, "run") ? "run" : request_str(r, "task");
+
+	j->task = STACK_COMMANDS;
+	for (size_t i = 0; name != NULL && i < CL_COUNT(known); i++)
+		if (strcmp(stack_command_name(known[i]), name) == 0)
+			j->task = known[i];
+	if (name != NULL && j->task == STACK_COMMANDS)
+		return err_set(err, CL_USAGE, "task: must be run, test, repl, debug or lsp");
 	return 0;
 }
 
@@ -237,7 +258,7 @@ static int exec_work_cb(struct engine *e, void *arg, struct cl_err *err)
 	struct backend *b = &e->backend;
 	struct cl_err first = { 0 };
 
-	if (j->run && exec_run_argv(e, j, err) != 0)
+	if (j->task != STACK_COMMANDS && exec_task_argv(e, j, err) != 0)
 		return -1;
 	if (j->dev.name[0] != '\0')
 		exec_wrap(j);
@@ -256,9 +277,11 @@ static int exec_work_cb(struct engine *e, void *arg, struct cl_err *err)
 	return b->ops->exec(b, &j->spec, j->ticket, sizeof(j->ticket), err);
 }
 
-/* The project's own run command, else the stack's; and its port. */
-static int exec_run_argv(struct engine *e, struct exec_job *j, struct cl_err *err)
+/* The project's own command, else the stack's; and its port. */
+static int exec_task_argv(struct engine *e, struct exec_job *j, struct cl_err *err)
 {
+	const char *task = stack_command_name(j->task);
+	char *const *argv;
 	struct appfile a;
 	char port[16];
 	int rc;
@@ -267,8 +290,14 @@ static int exec_run_argv(struct engine *e, struct exec_job *j, struct cl_err *er
 	rc = exec_read(e, j, &a, ".codinglab.json", appfile_add_json, err);
 	if (rc == 0)
 		rc = exec_read(e, j, &a, "Procfile", appfile_add_procfile, err);
-	if (rc == 0)
-		j->argv = exec_words((const char *const *)appfile_get(&a, j->stack, STACK_RUN));
+	argv = rc == 0 ? appfile_get(&a, j->stack, j->task) : NULL;
+	if (argv != NULL) {
+		j->argv = exec_words((const char *const *)argv);
+	} else if (rc == 0) {
+		rc = err_set(err, CL_PRECONDITION, "%s: stack %s has no such command", task,
+		    j->stack->id);
+		err_hint(err, "Give the project one in its .codinglab.json: {\"%s\": \"COMMAND\"}", task);
+	}
 	if (rc == 0 && a.port > 0) {
 		(void)snprintf(port, sizeof(port), "%d", a.port);
 		exec_set(&j->spec, "PORT", port);

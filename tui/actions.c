@@ -277,10 +277,13 @@ static void do_run(struct ui *ui, int argc, char **argv)
 			v->ops->action(v, 1, save);
 		}
 	if (!ui->info->project_id) {
-		ui_message(ui, UI_WARN, "run: open a project first");
+		ui_message(ui, UI_WARN, "%.*s: open a project first",
+		    (int)strcspn(argv[0], "-"), argv[0]);
 		return;
 	}
-	arg = argc > 1 ? mem_printf("run %s", argv[1]) : mem_strdup("run");
+	/* "test-project" -> "test" */
+	arg = mem_printf("%.*s%s%s", (int)strcspn(argv[0], "-"), argv[0], argc > 1 ? " " : "",
+	    argc > 1 ? argv[1] : "");
 	ui_open(ui, "terminal", arg, true);
 }
 
@@ -394,7 +397,9 @@ static const struct {
 	{ "tab", do_tab },	       { "close", do_close },
 	{ "back", do_back },	       { "zoom", do_zoom },
 	{ "hide", do_hide },	       { "grow", do_grow },
-	{ "run-project", do_run },     { "ship-project", do_ship },
+	{ "run-project", do_run },     { "test-project", do_run },
+	{ "repl-project", do_run },    { "debug-project", do_run },
+	{ "ship-project", do_ship },
 	{ "operate", do_operate },     { "home", do_home },
 	{ "detach", do_detach },       { "open-project", do_open_project },
 	{ "quit", do_quit },	       { "redraw", do_redraw },

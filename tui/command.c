@@ -195,11 +195,22 @@ static void ask(struct ui *ui, const struct verb *v, const char *line)
 	ui_confirm(ui, v->name, text, NULL, confirmed_cb, q);
 }
 
+/* What the IDE shows in a terminal of its own. */
+static bool is_program(const struct verb *v)
+{
+	static const char *const names[] = { "run", "test", "repl", "debug", "enter" };
+
+	for (size_t i = 0; i < CL_COUNT(names); i++)
+		if (strcmp(v->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void run_verb(struct ui *ui, const struct verb *v, const char *line)
 {
 	const char *rest = line + strspn(line, " ");
 
-	if (strcmp(v->name, "run") == 0 || strcmp(v->name, "enter") == 0) {
+	if (is_program(v)) {
 		if (ui->info->project_id)
 			ui_open(ui, "terminal", rest, true);
 		else

@@ -69,12 +69,30 @@ void home_model_projects(struct home_model *m, json_t *reply, const char *user)
 			m->chosen = p;
 }
 
+static void add_dbs(struct home_model *m, const json_t *dbs)
+{
+	json_t *id;
+	size_t i;
+
+	if (json_array_size(dbs) < 2)
+		return;
+	json_array_foreach(dbs, i, id)
+	{
+		int at = 0;
+
+		while (at < m->ndbs && strcmp(m->dbs[at], json_string_value(id)) != 0)
+			at++;
+		if (at == m->ndbs && m->ndbs < HOME_DBS_MAX && json_is_string(id))
+			mem_copy_str(m->dbs[m->ndbs++], sizeof(m->dbs[0]), json_string_value(id));
+	}
+}
+
 void home_model_stacks(struct home_model *m, json_t *reply)
 {
 	json_t *o;
 	size_t i;
 
-	m->nstacks = 0;
+	m->nstacks = m->ndbs = 0;
 	json_array_foreach(json_object_get(reply, "stacks"), i, o)
 	{
 		struct home_model_stack *s = &m->stacks[m->nstacks];
@@ -84,6 +102,7 @@ void home_model_stacks(struct home_model *m, json_t *reply)
 		mem_copy_str(s->title, sizeof(s->title), str(o, "title"));
 		mem_copy_str(s->state, sizeof(s->state), str(o, "state"));
 		s->ready = json_is_true(json_object_get(o, "ready"));
+		add_dbs(m, json_object_get(o, "dbs"));
 		m->nstacks++;
 	}
 }

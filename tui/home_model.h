@@ -9,6 +9,7 @@
 #define HOME_PROJECTS_MAX 2000
 #define HOME_STACKS_MAX 64
 #define HOME_IMAGES_MAX 64
+#define HOME_DBS_MAX 8
 
 struct home_model_project {
 	int64_t id;
@@ -31,6 +32,8 @@ struct home_model {
 	int chosen;                          /* index; 0 when there are none */
 	struct home_model_stack stacks[HOME_STACKS_MAX];
 	int nstacks;
+	char dbs[HOME_DBS_MAX][32]; /* of the stacks that leave a choice of database, each once */
+	int ndbs;
 	struct home_model_image images[HOME_IMAGES_MAX];
 	int nimages;
 };

@@ -333,6 +333,11 @@ static json_t *request(const struct terminal *t)
 
 	if (strcmp(t->arg, "run") == 0)
 		json_object_set_new(body, "run", json_true());
+	else if (strcmp(t->arg, "test") == 0 || strcmp(t->arg, "repl") == 0 ||
+	    strcmp(t->arg, "debug") == 0)
+		json_object_set_new(body, "task", json_string(t->arg));
+	else if (strncmp(t->arg, "test ", 5) == 0)
+		json_object_set_new(body, "command", json_string(t->arg));
 	else if (strncmp(t->arg, "run ", 4) == 0)
 		json_object_set_new(body, "command", json_string(t->arg + 4));
 	else if (strncmp(t->arg, "enter ", 6) == 0)

@@ -19,6 +19,7 @@
 #include "tui/ui.h"
 
 #define SIDE_WIDTH 38
+#define FORM_DB_DEFAULT "default"
 
 struct home {
 	struct view view;
@@ -26,6 +27,7 @@ struct home {
 	struct scroll news;
 	uint64_t projects_request, stacks_request, images_request;
 	bool loaded, form_wanted;
+	bool form_dbs;      /* the form asks for a database too */
 	char trouble[256];  /* why the list could not be read */
 	char created[32];   /* choose this one when it is listed */
 	char removing[80];  /* "owner.name" that the user is asked about */
@@ -136,19 +138,24 @@ static const char *check_stack(const char *stack)
 static void form_cb(void *arg, const char *const *values)
 {
 	struct home *h = arg;
+	const char *db = "", *text;
 	cl_autofree char *about = NULL;
 
 	if (!values)
 		return;
 	mem_copy_str(h->created, sizeof(h->created), values[0]);
-	about = quote_word(values[2]);
-	view_commandf(&h->view, "project create %s --stack %s%s%s", values[0], values[1],
-	    values[2][0] ? " --description " : "", values[2][0] ? about : "");
+	if (h->form_dbs && strcmp(values[2], FORM_DB_DEFAULT) != 0)
+		db = values[2];
+	text = values[h->form_dbs ? 3 : 2];
+	about = quote_word(text);
+	view_commandf(&h->view, "project create %s --stack %s%s%s%s%s", values[0], values[1],
+	    db[0] ? " --db " : "", db, text[0] ? " --description " : "", text[0] ? about : "");
 }
 
 static void open_form(struct home *h)
 {
 	const char *ids[HOME_STACKS_MAX], *notes[HOME_STACKS_MAX];
+	const char *dbs[HOME_DBS_MAX + 1] = { FORM_DB_DEFAULT };
 	char texts[HOME_STACKS_MAX][112];
 	struct home_model *m = &h->model;
 	struct dialog_field_spec fields[] = {
@@ -156,9 +163,12 @@ static void open_form(struct home *h)
 		    .check = check_name },
 		{ .label = "Stack", .hint = "left and right, or its first letter", .choices = ids,
 		    .notes = notes, .nchoices = m->nstacks, .check = check_stack },
+		{ .label = "Database", .hint = "not every stack can use each of them",
+		    .choices = dbs, .nchoices = m->ndbs + 1 },
 		{ .label = "Description", .hint = "for the people you share it with",
 		    .initial = "" },
 	};
+	int n = CL_COUNT(fields);
 
 	for (int i = 0; i < m->nstacks; i++) {
 		ids[i] = m->stacks[i].id;
@@ -167,7 +177,14 @@ static void open_form(struct home *h)
 		    m->stacks[i].ready ? "" : ")");
 		notes[i] = texts[i];
 	}
-	ui_form(h->view.ui, "New project", "", fields, 3, "&Create", form_cb, h);
+	for (int i = 0; i < m->ndbs; i++)
+		dbs[i + 1] = m->dbs[i];
+	h->form_dbs = m->ndbs > 0;
+	if (!h->form_dbs) {
+		fields[2] = fields[3];
+		n--;
+	}
+	ui_form(h->view.ui, "New project", "", fields, n, "&Create", form_cb, h);
 }
 
 static void new_project(struct home *h)

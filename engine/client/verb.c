@@ -188,7 +188,8 @@ int verb_run(struct verb_ctx *ctx, int argc, char **argv)
 	v = verb_find(argc - first, argv + first, &used);
 	if (!v)
 		return unknown(&own, argc - first, argv + first);
-	rc = verb_args_parse(&args, v->args, v->flags & VERB_RAW, argc - first - used,
+	rc = verb_args_parse(&args, v->args, (v->flags & VERB_RAW) ?
+	    v->flags & VERB_RAW_SHORT ? VERB_ARGS_SHORT : VERB_ARGS_RAW : VERB_ARGS_PLAIN, argc - first - used,
 	    argv + first + used, &own, &help, &err);
 	if (help)
 		rc = show_help(&own, v);

@@ -20,6 +20,7 @@
 #define VERB_DANGER 8          /* asks for confirmation without -y */
 #define VERB_DRY 32            /* knows --dry-run */
 #define VERB_RAW 16            /* words after the first argument are a program's, options too */
+#define VERB_RAW_SHORT 64      /* with VERB_RAW: so is -x as the first argument */
 
 struct verb_args;
 

@@ -266,7 +266,7 @@ static int check_required(struct parse *p, struct cl_err *err)
 	return 0;
 }
 
-int verb_args_parse(struct verb_args *a, const char *spec, bool raw, int argc, char **argv,
+int verb_args_parse(struct verb_args *a, const char *spec, enum verb_args_raw raw, int argc, char **argv,
     struct verb_ctx *ctx, bool *help, struct cl_err *err)
 {
 	struct parse p = {.a = a, .ctx = ctx, .argc = argc, .argv = argv, .raw = raw, .help = help};
@@ -283,13 +283,14 @@ int verb_args_parse(struct verb_args *a, const char *spec, bool raw, int argc, c
 			return err_set(err, CL_USAGE, "too many options");
 		if (options && strcmp(word, "--") == 0) {
 			options = false;
-		} else if (options && word[0] == '-' && word[1]) {
+		} else if (options && word[0] == '-' && word[1] &&
+		    (raw != VERB_ARGS_SHORT || word[1] == '-')) {
 			if (take_option(&p, err) < 0)
 				return -1;
 		} else {
 			if (take_word(&p, err) < 0)
 				return -1;
-			options = options && !raw;
+			options = options && raw == VERB_ARGS_PLAIN;
 		}
 	}
 	return *help ? 0 : check_required(&p, err);

@@ -29,11 +29,14 @@ struct verb_args {
 
 struct verb_ctx;
 
+/* What is an option: all; those before the first word (VERB_RAW); of those the --long ones. */
+enum verb_args_raw { VERB_ARGS_PLAIN, VERB_ARGS_RAW, VERB_ARGS_SHORT };
+
 /*
  * Parse argv[0..argc) against spec.  Options that every verb has (--json, -q, -n, -y, --wait, ...)
- * go into ctx unless spec names them itself; *help is set by --help.  raw: as VERB_RAW.
+ * go into ctx unless spec names them itself; *help is set by --help. 
  */
-int verb_args_parse(struct verb_args *a, const char *spec, bool raw, int argc, char **argv,
+int verb_args_parse(struct verb_args *a, const char *spec, enum verb_args_raw raw, int argc, char **argv,
     struct verb_ctx *ctx, bool *help, struct cl_err *err);
 
 /* The value, or NULL when it was not given. */

@@ -322,6 +322,30 @@ int verb_exec_run(struct verb_ctx *ctx, const struct verb_args *args)
 	return start(ctx, body, ctx->tier, ctx->n);
 }
 
+/* With words it is the program test(1), as `ssh HOST test -f x` has always been. */
+int verb_exec_test(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	json_t *body, *argv;
+
+	if (!args->nrest)
+		return start(ctx, json_pack("{s:s}", "task", "test"), ctx->tier, ctx->n);
+	argv = json_pack("[s]", "test");
+	for (int i = 0; i < args->nrest; i++)
+		json_array_append_new(argv, json_string(args->rest[i]));
+	body = json_pack("{s:o}", "argv", argv);
+	return start(ctx, body, ctx->tier, ctx->n);
+}
+
+int verb_exec_repl(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	return start(ctx, json_pack("{s:s}", "task", "repl"), "", 0);
+}
+
+int verb_exec_debug(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	return start(ctx, json_pack("{s:s}", "task", "debug"), "", 0);
+}
+
 int verb_exec_shell(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	return start(ctx, json_pack("{s:b}", "shell", 1), "", 0);

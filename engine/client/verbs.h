@@ -25,6 +25,9 @@ VERB(verb_dev_stop);
 VERB(verb_dev_restart);
 
 VERB(verb_exec_run);
+VERB(verb_exec_test);
+VERB(verb_exec_repl);
+VERB(verb_exec_debug);
 VERB(verb_exec_shell);
 VERB(verb_exec_enter);
 /* A line for sh -c in the project's container (or ctx->tier's instance), as an SSH exec request. */

@@ -6,7 +6,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     user NAME                   who (default alice)           project NAME [OWNER]    a project's session (default: home)
     have project NAME STACK [owner=X] [dev=X] [url=X] [about=X] [role=X]              what the engine knows
     have file NAME TEXT         in the workspace              have serving            a release serves
-    have said USER TEXT         in the chat
+    have said USER TEXT         in the chat                   have databases STACK ID...
     start ROWSxCOLS [TERM] [NAME=VALUE...]                    start the session, attach a door
     door NAME ROWSxCOLS [TERM] [NAME=VALUE...]                attach another door; use NAME: goes on with it (first: main)
     restart ROWSxCOLS           end the session and start it anew; a new door
@@ -20,6 +20,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     row N = TEXT                the row is exactly that (right end trimmed)
     same as NAME                this door's screen equals that door's, cell for cell
     called METHOD PATH [JSON]   the engine got that call (within 10 s)        uncalled METHOD PATH
+    asked METHOD PATH JSON      as called, of whose body this is a part
     listened END                the newest event stream's query ends so
     environment NAME=VALUE      of the session (before start)          told TEXT     in what EXIT said
     exit CODE | switch TARGET   the door was told to leave    settle                 until nothing comes for 0.3 s
@@ -91,6 +92,8 @@ class Script:
         for what, args in self.have:
             if what == "project":
                 e.add_project(args[0], args[1], **dict(a.split("=", 1) for a in args[2:]))
+            elif what == "databases":
+                next(s for s in e.stacks if s["id"] == args[0])["dbs"] = list(args[1:])
             elif what == "serving":
                 e.serving = True
             elif what == "said":
@@ -188,6 +191,12 @@ class Script:
         wanted = json.loads(body) if body else None
         self.door.until(f"no call {method} {path} {body or ''}, only {self.session.engine.calls}",
                         lambda: any(wanted is None or c[2] == wanted for c in self.calls(method, path)))
+
+    def do_asked(self, method, path, part):
+        wanted = json.loads(part).items()
+        self.door.until(f"no call {method} {path} with {part}, only {self.session.engine.calls}",
+                        lambda: any(wanted <= {k: v for k, v in (c[2] or {}).items() if isinstance(v, str)}.items()
+                                    for c in self.calls(method, path)))
 
     def do_uncalled(self, method, path):
         self.door.settle()

@@ -337,6 +337,8 @@ static void verbs_say_what_to_run(void **state)
 		const char *line, *part;
 	} rows[] = {{"run", "\"run\":true"}, {"run ls -la", "\"argv\":[\"ls\",\"-la\"]"},
 	    {"run 'a && b'", "\"command\":\"a && b\""}, {"shell", "\"shell\":true"},
+	    {"test", "\"task\":\"test\""}, {"test -f 'a b'", "\"argv\":[\"test\",\"-f\",\"a b\"]"},
+	    {"repl", "\"task\":\"repl\""}, {"debug", "\"task\":\"debug\""},
 	    {"enter was-2", "\"tier\":\"was\",\"n\":2"}, {"enter db", "\"tier\":\"db\""},
 	    {"enter web-1 --env dev", "\"tier\":\"web\""}, {"-p x run", "no such verb"}};
 

@@ -224,6 +224,8 @@ static void projects(void **state)
 	    "project shop: created from django\n",
 	    "{\"name\":\"shop\",\"stack\":\"django\",\"description\":\"a b\"}");
 	check("apps:create shop --stack=django", 0, NULL, "POST /v1/projects ");
+	check("project create shop --stack django --db mariadb", 0, NULL,
+	    "{\"name\":\"shop\",\"stack\":\"django\",\"db\":\"mariadb\"}");
 	check("project create ../x --stack django", 2, "", NULL);
 	check("project create x --stack django --from git://y", 10, "", NULL);
 	assert_string_equal(engine.log, "");
