@@ -195,8 +195,7 @@ static void attach_cb(void *arg, struct door *d)
 
 	if (info->dumb) {
 		doors_end(d, 1,
-		    "TERM=dumb cannot show the IDE. Every command works without it: "
-		    "ssh HOST help");
+		    "TERM=dumb cannot show the IDE. `ssh -t HOST menu` needs no screen");
 		return;
 	}
 	take_language(s, info);

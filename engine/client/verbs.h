@@ -71,6 +71,7 @@ VERB(verb_op_follow);
 VERB(verb_op_ls);
 VERB(verb_op_cancel);
 
+VERB(verb_menu_menu);
 VERB(verb_info_info);
 VERB(verb_info_version);
 VERB(verb_info_help);

@@ -52,7 +52,9 @@ static int shell_cb(ssh_session session, ssh_channel channel, void *arg)
 
 	if (c->state != CHAN_IDLE || c->ending)
 		return 1;
-	if (c->pty)
+	if (c->pty && (!c->term[0] || strcmp(c->term, "dumb") == 0))
+		ask_open(c, true, "menu"); /* a terminal that cannot show the IDE */
+	else if (c->pty)
 		ask_open(c, false, "");
 	else
 		chan_finish(c, 2, request_help);

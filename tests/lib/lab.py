@@ -185,8 +185,9 @@ class User:
 
 
 class Lab:
-    def __init__(self, backend="local", bin=RELEASE, up_args=()):
-        self.backend, self.bin, self.up_args = backend, bin, up_args
+    def __init__(self, backend="local", bin=RELEASE, up_args=(), images="python django web postgresql"):
+        """images: the stacks whose images the test needs; what is not in the store is built first."""
+        self.backend, self.bin, self.up_args, self.images = backend, bin, up_args, images
 
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="codinglab-test-", dir="/var/tmp"))
@@ -219,7 +220,7 @@ class Lab:
     def up(self, *args):
         p = subprocess.run([ROOT / "lab", "up", "--bin", self.bin, "--port", str(self.port), "--edge-port", str(self.edge_port), "--backend",
                             self.backend, "--key", f"{self.admin.key}.pub", "--wait-images" if self.backend == "local" else "--no-images",
-                            *self.up_args, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200)
+                            "--images", self.images, *self.up_args, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200)
         if p.returncode:
             raise AssertionError(f"lab up: exit {p.returncode}\n{p.stdout}{p.stderr}")
         return p.stdout

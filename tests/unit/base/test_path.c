@@ -182,7 +182,8 @@ static void swap_for_ever(void)
 {
 	for (;;) {
 		rename("swap", "away");
-		symlink("..", "swap");
+		if (symlink("..", "swap") != 0 && errno != EEXIST)
+			_exit(1);
 		unlink("swap");
 		rename("away", "swap");
 	}

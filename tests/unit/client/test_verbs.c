@@ -187,6 +187,28 @@ static void input_is(const char *text)
 	base.in = p[0];
 }
 
+static void plain_menu(void **state)
+{
+	base.in_tty = true;
+	base.project = "";
+	input_is("1\n9\nfrob x\nb\n7\nq\nnever\n");
+	check("menu", 0, NULL, NULL);
+	assert_non_null(strstr(out(), "CodingLab: projects\n  1  alice.shop"));
+	assert_non_null(strstr(out(), "CodingLab: project alice.shop\n  1  run"));
+	assert_non_null(strstr(out(), "7: no such number")); /* one project, so 7 is none */
+	assert_null(strstr(out(), "never"));
+	close(base.in);
+	input_is(""); /* the end of the input leaves as well */
+	check("menu", 0, NULL, NULL);
+	close(base.in);
+	base.project = "shop";
+	input_is("  releases\nnosuch\n");
+	check("menu", 0, NULL, NULL);
+	assert_non_null(strstr(out(), "CodingLab: project shop"));
+	assert_non_null(strstr(out(), "[status ")); /* of what could not run */
+	close(base.in);
+}
+
 static void standard_input(void **state)
 {
 	input_is("# mine\nssh-ed25519 AAAA two words\nssh-rsa other\n");
@@ -384,7 +406,7 @@ static void usage_and_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(people), T(standard_input), T(projects), T(tiers), T(long_work), T(interrupted_work_goes_on),
+	    T(people), T(plain_menu), T(standard_input), T(projects), T(tiers), T(long_work), T(interrupted_work_goes_on),
 	    T(strangers_text), T(json_everywhere), T(usage_and_help),
 	};
 

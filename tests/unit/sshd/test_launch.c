@@ -238,7 +238,7 @@ static void test_working_directory(void **state)
 	snprintf(want, sizeof(want), "%s\n", path_of("work"));
 	assert_string_equal(tell("pwd", "x", &code), want);
 	/* the project's group may enter */
-	chown(path_of("work"), 200009, PROJECT_GID);
+	assert_int_equal(chown(path_of("work"), 200009, PROJECT_GID), 0);
 	chmod(path_of("work"), 0770);
 	assert_string_equal(tell("pwd", "x", &code), want);
 	/* a viewer of a project has not its group */
@@ -247,7 +247,7 @@ static void test_working_directory(void **state)
 	assert_string_equal(tell("pwd", "x", &code), want);
 	chmod(path_of("home"), 0700);
 	assert_string_equal(tell("pwd", "x", &code), "/\n");
-	chown(path_of("home"), UID, 0);
+	assert_int_equal(chown(path_of("home"), UID, 0), 0);
 	assert_string_equal(tell("pwd", "x", &code), want);
 	snprintf(at.workspace, sizeof(at.workspace), "/nonexistent");
 	snprintf(at.home, sizeof(at.home), "%s/bin/codinglab", dir); /* no directory */
