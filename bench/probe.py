@@ -76,20 +76,21 @@ class Client:
         os.waitpid(self.pid, 0)
 
 
-def echo(client, keys=200, gap=0.03):
-    """Milliseconds from a letter's write to its arrival, one by one, at a typist's uneven pace."""
-    out = []
+def echo(clients, keys=200, gap=0.03):
+    """Milliseconds from a letter's write to its arrival, a list for each client.  The clients take turns key by key, so that
+    whatever else the machine does meets them alike; at a typist's uneven pace."""
+    out = [[] for _ in clients]
     for k in range(keys):
         c = "abcdefghijklmnopqrstuvwxyz"[k % 26]
-        t0 = client.send(c)
-        t = client.wait(c, 5)
-        out.append((t - t0) * 1000 if t else float("inf"))
-        if k % 40 == 39:
-            client.send("\x15")
-            client.settle(0.1)
-        time.sleep(gap * random.uniform(0.5, 1.5))
-    client.send("\x15")
-    client.settle(0.1)
+        for client, times in sorted(zip(clients, out), key=lambda _: random.random()):
+            t0 = client.send(c)
+            t = client.wait(c, 5)
+            times.append((t - t0) * 1000 if t else float("inf"))
+            time.sleep(gap * random.uniform(0.5, 1.5))
+        if k % 40 == 39 or k == keys - 1:
+            for client in clients:
+                client.send("\x15")
+                client.settle(0.1)
     return out
 
 

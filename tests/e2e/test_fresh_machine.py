@@ -30,7 +30,7 @@ cd "$1"
 pivot_root . old
 umount -l /old
 cd /root
-exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=xterm sleep 3600
+exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=xterm bash -c 'for i in $(seq 3600); do sleep 1; done'
 """
 
 
@@ -81,10 +81,10 @@ class Machine:
         return self
 
     def pid(self):
-        """Its first process, once it is inside."""
+        """Its first process, once it is inside; a shell, since that takes in whoever lost its parent."""
         try:
             child = pathlib.Path(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children").read_text().split()
-            return child[0] if child and os.readlink(f"/proc/{child[0]}/exe").endswith("/sleep") else None
+            return child[0] if child and os.readlink(f"/proc/{child[0]}/exe").endswith("/bash") else None
         except OSError:
             return None
 

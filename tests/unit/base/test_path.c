@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -201,7 +203,7 @@ static void racing_swapper_gets_nothing_out(void **state)
 	pid = fork();
 	if (pid == 0)
 		swap_for_ever();
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 1000000; i++) {
 		fd = path_open_read(root, "swap/secret", NULL, NULL);
 		if (fd < 0)
 			continue;
@@ -251,6 +253,9 @@ static void hard_links_and_modes(void **state)
 	assert_int_equal(save("hard", "overwritten", &err), -1);
 	assert_non_null(strstr(err.message, "hard links"));
 	assert_text("hard", "SECRET");
+	assert_int_equal(chown(secret, 200009, 200009), 0); /* another user's: no different */
+	assert_int_equal(save("hard", "overwritten", &err), -1);
+	assert_text("hard", "SECRET");
 	unlink("hard");
 	put("script", "old");
 	assert_int_equal(chmod("script", 04751), 0);
@@ -268,6 +273,38 @@ static void hard_links_and_modes(void **state)
 }
 
 /* As an ordinary uid: what may not be written stays, whoever owns the directory. */
+/* chattr +i: the file cannot be replaced, and saving says so instead of leaving a second one. */
+static void immutable_files_stay(void **state)
+{
+	char dir[] = "/var/tmp/cl-path-XXXXXX"; /* a tmpfs knows no such flag */
+	int flags = FS_IMMUTABLE_FL, none = 0, fd, at, set;
+	struct path_save s;
+	struct cl_err err = {0};
+	char text[8] = "";
+
+	assert_non_null(mkdtemp(dir));
+	at = path_root(dir, NULL);
+	fd = openat(at, "fixed", O_RDWR | O_CREAT, 0644);
+	assert_int_equal(write(fd, "fixed", 5), 5);
+	set = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	if (set == 0) {
+		assert_int_equal(path_save_begin(&s, at, "fixed", &err) == 0 ?
+		    path_save_commit(&s, NULL, &err) : -1, -1);
+		assert_non_null(strstr(err.message, "fixed"));
+		assert_int_equal(pread(fd, text, sizeof(text), 0), 5);
+		assert_string_equal(text, "fixed");
+		assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &none), 0);
+		assert_int_equal(unlinkat(at, "fixed", 0), 0);
+	} else {
+		unlinkat(at, "fixed", 0);
+	}
+	close(fd);
+	close(at);
+	assert_int_equal(rmdir(dir), 0); /* no temporary file was left */
+	if (set != 0)
+		skip();
+}
+
 static void read_only_files_stay(void **state)
 {
 	struct cl_err err = {0};
@@ -450,7 +487,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(reads_what_is_inside), T(escapes_are_refused), T(magic_links_are_refused),
 	    T(racing_swapper_gets_nothing_out), T(special_files_are_refused), T(hard_links_and_modes),
-	    T(read_only_files_stay), T(odd_names_work), T(rename_never_replaces),
+	    T(immutable_files_stay), T(read_only_files_stay), T(odd_names_work), T(rename_never_replaces),
 	    T(remove_takes_the_tree_and_no_more), T(a_target_swapped_for_a_link_is_kept),
 	    T(killed_saves_leave_old_or_new), T(sweep_spares_a_living_save),
 	    T(full_disk_keeps_the_old_file),

@@ -71,6 +71,100 @@ static void test_text(void **state)
 	    "x\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81|||");
 }
 
+/* Row 0 of a screen after these bytes, cut into pieces of `chunk` (the first one of `first`). */
+static void cut_row(const char *in, size_t n, size_t first, size_t chunk, char *out, size_t size)
+{
+	struct emu *t = emu_new(24, 80);
+
+	emu_feed(t, in, first);
+	for (size_t i = first; i < n; i += chunk)
+		emu_feed(t, in + i, n - i < chunk ? n - i : chunk);
+	out[0] = '\0';
+	for (int r = 0; r < 24; r++)
+		snprintf(out + strlen(out), size - strlen(out), "%s|", row_text(t, r));
+	emu_free(t);
+}
+
+/* What a decoder of its own makes of bytes: valid UTF-8 as it is, U+FFFD for each maximal broken part
+ * (Unicode 15, 3.9, best practice). */
+static void decoded(const char *in, size_t n, char *out)
+{
+	size_t at = 0, used;
+
+	for (size_t i = 0; i < n; i += used) {
+		const unsigned char *p = (const unsigned char *)in + i;
+		int want = p[0] < 0x80 ? 0 : p[0] >= 0xC2 && p[0] < 0xE0 ? 1 : p[0] >= 0xE0 && p[0] < 0xF0 ? 2 :
+		    p[0] >= 0xF0 && p[0] < 0xF5 ? 3 : -1;
+		int got = 0;
+
+		while (got < want && i + (size_t)got + 1 < n) {
+			unsigned char c = p[got + 1], low = 0x80, high = 0xBF;
+
+			if (got == 0 && p[0] == 0xE0)
+				low = 0xA0;
+			if (got == 0 && p[0] == 0xED)
+				high = 0x9F;
+			if (got == 0 && p[0] == 0xF0)
+				low = 0x90;
+			if (got == 0 && p[0] == 0xF4)
+				high = 0x8F;
+			if (c < low || c > high)
+				break;
+			got++;
+		}
+		used = (size_t)got + 1;
+		if (want == 1 && got == 1 && p[0] == 0xC2 && p[1] < 0xA0)
+			continue; /* a C1 control has no glyph and, in UTF-8, no meaning */
+		if (want >= 0 && got == want)
+			memcpy(out + at, p, used);
+		else
+			memcpy(out + at, "\xEF\xBF\xBD", 3);
+		at += want >= 0 && got == want ? used : 3;
+	}
+	out[at] = '\0';
+}
+
+/* Every lead byte with 0 to 5 continuation bytes, cut at every place: the grid is what the decoder
+ * above makes of them, wherever the cut was. */
+static void test_every_split_on_the_grid(void **state)
+{
+	static char whole[24 * 400], got[24 * 400];
+
+	for (int lead = 0xC0; lead < 0x100; lead++) {
+		for (int tail = 0; tail <= 5; tail++) {
+			char in[16] = {'a', (char)lead}, want[64];
+			size_t n = 2;
+
+			for (int i = 0; i < tail; i++)
+				in[n++] = (char)(0x95 + 3 * i);
+			in[n++] = 'z';
+			cut_row(in, n, n, n, whole, sizeof(whole));
+			decoded(in, n, want);
+			if (memcmp(whole, want, strlen(want)) != 0)
+				fail_msg("%02x and %d more: %s, not %s", lead, tail, whole, want);
+			for (size_t cut = 1; cut < n; cut++) {
+				cut_row(in, n, cut, n, got, sizeof(got));
+				assert_string_equal(got, whole);
+			}
+		}
+	}
+}
+
+static void test_chunk_sizes_on_the_grid(void **state)
+{
+	static char in[8192], whole[24 * 400], got[24 * 400];
+	size_t n = 0;
+
+	while (n < sizeof(in) - 200)
+		n += (size_t)snprintf(in + n, sizeof(in) - n, "\xED\x95\x9C\xEA\xB8\x80 %zu \033[3%zum\xF0\x9F\x91\xA9 e\xCC\x81"
+		    "\033[%zu;%zuHx\xE2\x82\xAC\r\n\xC3", n, n % 8, 1 + n % 30, 1 + n % 90);
+	cut_row(in, n, n, n, whole, sizeof(whole));
+	for (size_t chunk = 1; chunk <= 1030; chunk++) {
+		cut_row(in, n, chunk, chunk, got, sizeof(got));
+		assert_string_equal(got, whole);
+	}
+}
+
 static void test_motion(void **state)
 {
 	shows("\033[2;3Hx\033[Ay\033[5Dz", "z  y|  x||");
@@ -343,7 +437,8 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text), cmocka_unit_test(test_motion), cmocka_unit_test(test_screens),
+		cmocka_unit_test(test_text), cmocka_unit_test(test_every_split_on_the_grid),
+		cmocka_unit_test(test_chunk_sizes_on_the_grid), cmocka_unit_test(test_motion), cmocka_unit_test(test_screens),
 		cmocka_unit_test(test_pen), cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_flood_of_queries), cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_resize), cmocka_unit_test(test_lines_that_scroll_off),
