@@ -3,82 +3,15 @@
  * faults, cancelling, and an engine that is cut off at many points and begun anew on the same store
  * and the same cluster.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-#include "base/clock.h"
-#include "base/config.h"
-#include "base/mem.h"
-#include "engine/backend_sim.h"
 #include "engine/deploy.h"
-#include "engine/event_hub.h"
-#include "engine/image.h"
 #include "engine/manifest.h"
-#include "engine/op.h"
-#include "engine/operate.h"
-#include "engine/reconcile.h"
 #include "engine/status.h"
-#include "engine/store_env.h"
-#include "engine/store_project.h"
-#include "engine/store_user.h"
-
-#define WAIT_MS 20000
-
-struct world {
-	uv_loop_t loop;
-	struct engine e;
-	struct sim *sim;
-	struct backend backend;
-	char path[64];
-	int64_t user, project;
-};
-
-static void begin(struct world *w)
-{
-	struct cl_err err = { 0 };
-
-	memset(&w->e, 0, sizeof(w->e));
-	assert_int_equal(uv_loop_init(&w->loop), 0);
-	engine_open(&w->e, &w->loop);
-	w->e.uid_base = 200000;
-	w->e.gid_base = 300000;
-	w->e.backend = w->backend;
-	w->e.store = store_open(w->path, &err);
-	assert_non_null(w->e.store);
-	event_hub_open(&w->e);
-	if (operate_open(&w->e, &err) != 0)
-		fail_msg("%s", err.message);
-}
-
-/* The engine ends without writing anything more, as one that was killed. */
-static void cut(struct world *w)
-{
-	w->e.stopping = true;
-	operate_close(&w->e);
-	event_hub_close(&w->e);
-	store_close(w->e.store);
-	engine_close(&w->e);
-	while (uv_run(&w->loop, UV_RUN_DEFAULT) != 0)
-		;
-	assert_int_equal(uv_loop_close(&w->loop), 0);
-}
-
-static void turn(struct world *w)
-{
-	if (uv_run(&w->loop, UV_RUN_NOWAIT) != 0)
-		(void)usleep(500);
-}
+#include "tests/unit/engine/world.h"
 
 /* Runs the loop until the operation is over; its final state into *out. */
 static void finish(struct world *w, int64_t op, struct store_op *out)
 {
-	int64_t until = clock_ms() + WAIT_MS;
+	int64_t until = clock_ms() + WORLD_WAIT_MS;
 
 	memset(out, 0, sizeof(*out));
 	for (;;) {
@@ -90,7 +23,7 @@ static void finish(struct world *w, int64_t op, struct store_op *out)
 			return;
 		if (clock_ms() > until)
 			fail_msg("operation %s: still %s: %s", out->kind, out->state, out->step);
-		turn(w);
+		world_turn(w);
 	}
 }
 
@@ -156,47 +89,6 @@ static int64_t simple(struct world *w, const char *kind, const char *env)
 	return op;
 }
 
-static void script(struct world *w, const char *text)
-{
-	struct cl_err err = { 0 };
-
-	assert_int_equal(backend_sim_script(w->sim, text, &err), 0);
-}
-
-static int setup(void **state)
-{
-	struct world *w = mem_alloc(sizeof(*w));
-	struct cl_err err = { 0 };
-
-	(void)snprintf(w->path, sizeof(w->path), "/tmp/cl-reconcile-%d.db", (int)getpid());
-	(void)unlink(w->path);
-	w->sim = backend_sim_new(&w->backend, "");
-	begin(w);
-	assert_int_equal(store_user_add(w->e.store, "alice", "developer", NULL, &w->user, &err), 0);
-	assert_int_equal(store_project_add(w->e.store, w->user, "shop", "django", "", &w->project,
-	    &err), 0);
-	assert_int_equal(store_project_set_state(w->e.store, w->project, "ready", &err), 0);
-	expect(w, simple(w, "image build", NULL), "done");
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-	char extra[80];
-
-	cut(w);
-	(void)unlink(w->path);
-	(void)snprintf(extra, sizeof(extra), "%s-wal", w->path);
-	(void)unlink(extra);
-	(void)snprintf(extra, sizeof(extra), "%s-shm", w->path);
-	(void)unlink(extra);
-	backend_sim_free(w->sim);
-	mem_free(w);
-	return 0;
-}
-
 static void env_row(struct world *w, struct store_env *row)
 {
 	struct cl_err err = { 0 };
@@ -251,13 +143,13 @@ static void test_bad_ship_keeps_serving(void **state)
 	for (size_t i = 0; i < CL_COUNT(bad); i++) {
 		struct store_op op;
 
-		script(w, bad[i].script);
+		world_script(w, bad[i].script);
 		finish(w, ship(w), &op);
 		assert_string_equal(op.state, "failed");
 		if (strstr(op.message, bad[i].says) == NULL)
 			fail_msg("%s: %s", bad[i].script, op.message);
 		store_op_clear(&op);
-		script(w, "");
+		world_script(w, "");
 		expect(w, scale(w, "web", 1), "done"); /* it comes to rest */
 		env_row(w, &row);
 		assert_int_equal(row.serving, 1);
@@ -274,11 +166,11 @@ static void test_first_ship_fails(void **state)
 	struct world *w = *state;
 	struct store_env row;
 
-	script(w, "crash was");
+	world_script(w, "crash was");
 	expect(w, ship(w), "failed");
-	script(w, "");
+	world_script(w, "");
 	for (int i = 0; i < 4000 && backend_sim_count(w->sim, "p1-prod") > 0; i++)
-		turn(w);
+		world_turn(w);
 	env_row(w, &row);
 	assert_int_equal(row.serving, 0);
 	assert_string_equal(row.state, "failed");
@@ -306,10 +198,10 @@ static void test_scale_while_shipping(void **state)
 	int64_t a, b;
 
 	expect(w, ship(w), "done");
-	script(w, "slow 5");
+	world_script(w, "slow 5");
 	a = ship(w);
 	for (int i = 0; i < 10; i++)
-		turn(w);
+		world_turn(w);
 	b = scale(w, "was", 3);
 	expect(w, b, "done");
 	expect(w, a, "done");
@@ -321,14 +213,14 @@ static void test_scale_while_shipping(void **state)
 static void test_killed_instance(void **state)
 {
 	struct world *w = *state;
-	int64_t until = clock_ms() + WAIT_MS;
+	int64_t until = clock_ms() + WORLD_WAIT_MS;
 
 	expect(w, ship(w), "done");
 	expect(w, scale(w, "was", 2), "done");
 	assert_int_equal(backend_sim_kill(w->sim, "was-2", 137), 0);
 	while (!told(w, "was-2 exited 137, is replaced") || backend_sim_count(w->sim, "was") < 2) {
 		assert_true(clock_ms() < until);
-		turn(w);
+		world_turn(w);
 	}
 }
 
@@ -340,13 +232,13 @@ static void test_cancel(void **state)
 	int64_t op;
 
 	expect(w, ship(w), "done");
-	script(w, "unready -r2");
+	world_script(w, "unready -r2");
 	op = ship(w);
 	for (int i = 0; i < 4000 && backend_sim_count(w->sim, "-r2") == 0; i++)
-		turn(w);
+		world_turn(w);
 	assert_int_equal(op_cancel(&w->e, op, &err), 0);
 	expect(w, op, "cancelled");
-	script(w, "");
+	world_script(w, "");
 	expect(w, scale(w, "web", 1), "done");
 	env_row(w, &row);
 	assert_int_equal(row.serving, 1);
@@ -371,7 +263,7 @@ static void test_dev_container(void **state)
 	assert_int_equal(store_project_set_dev(w->e.store, w->project, false, "running", "", &err), 0);
 	expect(w, simple(w, "stop", "ide"), "done");
 	assert_int_equal(backend_sim_count(w->sim, "p1-dev"), 0);
-	script(w, "fail apply dev");
+	world_script(w, "fail apply dev");
 	assert_int_equal(store_project_set_dev(w->e.store, w->project, true, "stopped", "", &err), 0);
 	expect(w, simple(w, "up", "ide"), "failed");
 	assert_int_equal(store_project_get(w->e.store, w->project, &p, &err), 0);
@@ -427,90 +319,33 @@ static void test_status(void **state)
 static void test_backend_down(void **state)
 {
 	struct world *w = *state;
-	int64_t op, until = clock_ms() + WAIT_MS;
+	int64_t op, until = clock_ms() + WORLD_WAIT_MS;
 
 	expect(w, ship(w), "done");
-	script(w, "down");
+	world_script(w, "down");
 	while (strcmp(w->e.backend_state, "down") != 0 && clock_ms() < until)
-		turn(w);
+		world_turn(w);
 	assert_string_equal(w->e.backend_state, "down");
 	op = ship(w);
 	for (int i = 0; i < 50; i++)
-		turn(w);
-	script(w, "");
+		world_turn(w);
+	world_script(w, "");
 	expect(w, op, "done");
 	assert_string_equal(w->e.backend_state, "ready");
 }
 
-/* After whatever happened: one instance of each number of the serving release, nothing else. */
-static void at_rest(struct world *w, int was)
-{
-	struct store_env row;
-	char name[80];
-
-	expect(w, scale(w, "web", 1), "done");
-	env_row(w, &row);
-	assert_int_equal(row.desired, row.serving);
-	assert_int_equal(backend_sim_count(w->sim, "was"), was);
-	assert_int_equal(backend_sim_routed(w->sim, row.slot, "was"), was);
-	for (int n = 1; n <= was; n++) {
-		manifest_name(name, sizeof(name), w->project, "prod", "was", n, row.serving);
-		assert_int_equal(backend_sim_count(w->sim, name), 1);
-	}
-	assert_int_equal(backend_sim_count(w->sim, "web"), 1);
-	assert_int_equal(backend_sim_count(w->sim, "op"), 0);
-	assert_int_equal(store_number(w->e.store, 0, "SELECT count(*) FROM release"
-	    " WHERE result = 'serving'", ""), 1);
-}
-
-/* The engine is cut off at many points of a ship and of a scale; each ends, the app never stops. */
-static void test_cut_anywhere(void **state)
-{
-	struct world *w = *state;
-
-	expect(w, ship(w), "done");
-	for (int point = 0; point < 40; point++) {
-		int was = 1 + point % 4;
-		int64_t a = ship(w), b;
-		struct store_op op;
-
-		script(w, point % 2 ? "slow 2" : "");
-		for (int i = 0; i < point; i++)
-			turn(w);
-		b = scale(w, "was", was);
-		for (int i = 0; i < point / 3; i++)
-			turn(w);
-		cut(w);
-		begin(w);
-		finish(w, a, &op);
-		if (strcmp(op.state, "done") != 0 && op.message[0] == '\0')
-			fail_msg("ship %s without a reason", op.state);
-		store_op_clear(&op);
-		expect(w, b, "done");
-		at_rest(w, was);
-	}
-	assert_int_equal(backend_sim_outages(w->sim), 0);
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_ship), T(test_bad_ship_keeps_serving), T(test_first_ship_fails),
-		T(test_conflict), T(test_scale_while_shipping), T(test_killed_instance),
-		T(test_cancel), T(test_dev_container), T(test_remove_project), T(test_status),
-		T(test_backend_down), T(test_cut_anywhere),
+		WORLD_TEST(test_ship), WORLD_TEST(test_bad_ship_keeps_serving),
+		WORLD_TEST(test_first_ship_fails), WORLD_TEST(test_conflict),
+		WORLD_TEST(test_scale_while_shipping), WORLD_TEST(test_killed_instance),
+		WORLD_TEST(test_cancel), WORLD_TEST(test_dev_container),
+		WORLD_TEST(test_remove_project), WORLD_TEST(test_status),
+		WORLD_TEST(test_backend_down),
 	};
-	int argc = 1;
-	char *argv[] = { (char *)"test", NULL };
-	struct cl_err err = { 0 };
 
-	(void)setenv("CODINGLAB_IMAGES_DIR", CL_SOURCE "/images", 1);
-	(void)setenv("CODINGLAB_ENGINE_RECONCILE_MS", "50", 1);
-	(void)setenv("CODINGLAB_CONF", "/dev/null", 1);
-	if (config_load(NULL, &argc, argv, &err) != 0) {
-		err_print(&err);
+	if (world_config(CL_SOURCE) != 0)
 		return 1;
-	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
