@@ -2,6 +2,7 @@
 """People: accounts, keys, invitations, members; two users cannot see each other, a member can."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -55,6 +56,23 @@ def test_two_users_do_not_see_each_other(lab, alice, bob):
         return subprocess.run(["setpriv", f"--reuid={bob.uid}", f"--regid={bob.uid}", "--clear-groups", "cat", path], capture_output=True)
     assert as_bob(f"{work}/main.py").returncode != 0
     assert "hush" not in bob.ssh("events", check=False).stdout
+
+
+def test_links_planted_in_the_project_lead_nowhere(lab, alice, bob):
+    """The host key and another project's file, by links made in the container: the IDE opens neither."""
+    work = alice.json("project show secret")["workspace"]
+    targets = {"hostkey": lab.dir / "s/ssh/host_ed25519", "passwords": "/etc/shadow", "environ": "/proc/self/environ"}
+    for name, target in targets.items():
+        alice.ssh(f"ln -s {target} /workspace/{name}", "secret")
+    alice.ssh(f"ln -s {work}/../../1/work/main.py /workspace/sideways", "secret")
+    with alice.screen("secret", 30, 110) as s:
+        s.expect("main.py")
+        for name in (*targets, "sideways"):
+            at = [m.group(1) for r in s.rows() if (m := re.match(r"│ +(\S+)", r))].index(name)
+            s.send("<C-]><F3>g" + "j" * at + "<Enter>")
+            s.expect(f"{name}: .*(outside|link)")
+            assert "PRIVATE KEY" not in s.text() and "root:" not in s.text()
+    alice.ssh("rm hostkey passwords environ sideways", "secret")
 
 
 def test_processes_of_another_are_not_seen_from_a_container(lab, alice, bob):

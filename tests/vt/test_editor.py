@@ -234,6 +234,22 @@ def test_removed_on_disk_is_asked_about():
         assert s.file.read_text() == "my text\n"
 
 
+def test_renamed_on_disk_is_asked_about():
+    """Another name for the file, and another file under its name: neither is overwritten unasked."""
+    with editor("here.txt", "text\n") as (s, d):
+        keys(d, "my ")
+        away = s.file.with_name("there.txt")
+        s.file.rename(away)
+        d.expect("was removed from the disk")
+        s.file.with_name("other.txt").write_text("other\n")
+        s.file.with_name("other.txt").rename(s.file)
+        keys(d, "<C-s>")
+        choose(d, "here.txt was changed on disk", "o")
+        d.expect("saved")
+        assert s.file.read_text() == "my text\n"
+        assert away.read_text() == "text\n"
+
+
 def test_closing_asks_for_what_is_unsaved():
     with editor("q.txt", "text\n") as (s, d):
         keys(d, "new ", "<C-w>")
