@@ -64,7 +64,7 @@ def test_links_planted_in_the_project_lead_nowhere(lab, alice, bob):
     targets = {"hostkey": lab.dir / "s/ssh/host_ed25519", "passwords": "/etc/shadow", "environ": "/proc/self/environ"}
     for name, target in targets.items():
         alice.ssh(f"ln -s {target} /workspace/{name}", "secret")
-    alice.ssh(f"ln -s {work}/../../1/work/main.py /workspace/sideways", "secret")
+    alice.ssh(f"ln -s {work}/../../1/work/app.py /workspace/sideways", "secret")
     with alice.screen("secret", 30, 110) as s:
         s.expect("main.py")
         for name in (*targets, "sideways"):
