@@ -1,0 +1,3 @@
+class Item < ApplicationRecord
+  validates :name, presence: true, length: { maximum: 100 }
+end

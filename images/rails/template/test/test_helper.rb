@@ -1,0 +1,9 @@
+ENV["RAILS_ENV"] = "test"
+require_relative "../config/environment"
+require "rails/test_help"
+
+module ActiveSupport
+  class TestCase
+    fixtures :all
+  end
+end
