@@ -25,7 +25,6 @@
 #include "images/appfile.h"
 
 #define DEPLOY_ATTEMPTS 3
-#define DEPLOY_BUILD_S 1800
 
 struct deploy_build {
 	struct backend_build spec;
@@ -265,7 +264,7 @@ static int deploy_build_start(struct op_live *o, int version, struct cl_err *err
 	b->spec.op = o->id;
 	b->spec.uid = engine_uid(e, p.owner);
 	b->spec.gid = engine_gid(e, o->project);
-	b->spec.memory = config_int("runtime.memory_mb") << 20;
+	b->spec.memory = config_int("build.memory_mb") << 20;
 	op_step(e, o->id, "building the application image");
 	op_work(o, deploy_build_work, deploy_build_done, b);
 	return 0;
@@ -302,7 +301,7 @@ static void deploy_build_work(struct op_live *o, void *arg)
 	struct deploy_build *b = arg;
 	struct backend *be = &o->e->backend;
 	struct backend_job job = { .line = op_line_cb, .cancelled = op_is_cancelled, .arg = o,
-		.timeout_s = DEPLOY_BUILD_S };
+		.timeout_s = (int)config_int("build.timeout_s") };
 
 	if (deploy_read(o, b, ".codinglab.json", appfile_add_json) != 0 ||
 	    deploy_read(o, b, "Procfile", appfile_add_procfile) != 0)

@@ -81,6 +81,35 @@ static int make_folders(struct cl_err *err)
 	return 0;
 }
 
+/* The package proxy's doors: squid has no unix sockets, and a container shares no network with it. */
+static int write_doors(FILE *f, struct cl_err *err)
+{
+	static const char *const names[] = {"dev", "build"};
+	const char *dir = config_str("proxy.doors");
+
+	if (!config_bool("proxy.enabled"))
+		return 0;
+	fprintf(f,
+	    "defaults\n"
+	    "\tmode tcp\n"
+	    "\ttimeout connect 5s\n"
+	    "\ttimeout client 600s\n"
+	    "\ttimeout server 600s\n");
+	for (int i = 0; i < 2; i++) {
+		cl_autofree char *door = mem_printf("%s/%s", dir, names[i]);
+
+		if ((mkdir(dir, 0755) < 0 && errno != EEXIST) || chmod(dir, 0755) < 0 ||
+		    (mkdir(door, 0755) < 0 && errno != EEXIST) || chmod(door, 0755) < 0)
+			return err_errno(err, CL_FAILED, "edge: making %s", door);
+		fprintf(f,
+		    "listen proxy_%s\n"
+		    "\tbind unix@%s/proxy.sock mode 666\n"
+		    "\tserver squid 127.0.0.1:%d\n",
+		    names[i], door, (int)config_int("proxy.port") + i);
+	}
+	return 0;
+}
+
 int edge_config_write(FILE *f, struct cl_err *err)
 {
 	cl_autofree char *map = mem_printf("%s/hosts.map", config_str("edge.dir"));
@@ -95,5 +124,7 @@ int edge_config_write(FILE *f, struct cl_err *err)
 	write_apps(f);
 	for (int slot = 0; slot < slots; slot++)
 		write_slot(f, slot);
+	if (write_doors(f, err) < 0)
+		return -1;
 	return ferror(f) ? err_set(err, CL_FAILED, "edge: writing the configuration") : 0;
 }

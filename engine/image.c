@@ -10,6 +10,7 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/stacks.h"
+#include "engine/registry.h"
 
 #define IMAGE_BUILD_S 3600
 
@@ -23,7 +24,7 @@ struct image_known {
 struct image_book {
 	struct image_known *items;
 	size_t n;
-	bool asking;
+	bool asking, learning;
 	bool told_unknown; /* someone was answered before the first look: the look is news then */
 };
 
@@ -47,6 +48,8 @@ static void image_set(struct engine *e, const char *id, enum image_state state,
     const char *reason);
 static void image_ask(struct engine *e, void *arg);
 static void image_asked(struct engine *e, void *arg);
+static void image_registries(struct engine *e, void *arg);
+static void image_registries_done(struct engine *e, void *arg);
 static void image_learn(struct engine *e, const struct backend_images *l);
 static void image_work(struct op_live *o, void *arg);
 static void image_tell(struct op_live *o, const char *id, enum image_state state,
@@ -89,7 +92,7 @@ void image_refresh(struct engine *e)
 
 bool image_asking(const struct engine *e)
 {
-	return e->images->asking;
+	return e->images->asking || e->images->learning;
 }
 
 enum image_state image_get(struct engine *e, const char *id)
@@ -217,6 +220,33 @@ static void image_asked(struct engine *e, void *arg)
 	e->images->asking = false;
 	if (j->err.code == CL_OK)
 		image_learn(e, &j->there);
+	if (j->err.code == CL_OK && !e->images->learning && !e->stopping) {
+		e->images->learning = true;
+		engine_work(e, image_registries, image_registries_done, j);
+		return;
+	}
+	backend_images_clear(&j->there);
+	mem_free(j);
+}
+
+static bool image_is_over(void *arg)
+{
+	return ((struct engine *)arg)->stopping;
+}
+
+static void image_registries(struct engine *e, void *arg)
+{
+	struct image_job *j = arg;
+
+	registry_learn(&e->backend, reconcile_stacks(e), &j->there, image_is_over, e);
+}
+
+static void image_registries_done(struct engine *e, void *arg)
+{
+	struct image_job *j = arg;
+
+	if (e->images != NULL)
+		e->images->learning = false;
 	backend_images_clear(&j->there);
 	mem_free(j);
 }

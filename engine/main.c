@@ -28,6 +28,7 @@
 #include "engine/password.h"
 #include "engine/project.h"
 #include "engine/operate.h"
+#include "engine/proxy_config.h"
 #include "engine/router.h"
 #include "engine/server.h"
 #include "engine/store_event.h"
@@ -271,6 +272,23 @@ check_only(void)
 	exit(0);
 }
 
+/* 0 printed, -1 not asked for or failed. */
+static int
+print_only(const char *what, struct cl_err *err)
+{
+	if (strcmp(what, "--print-edge-config") == 0)
+		return edge_config_write(stdout, err);
+	if (strcmp(what, "--print-proxy-config") == 0)
+		return proxy_config_write(stdout, err);
+	if (strcmp(what, "--print-options") == 0)
+		config_print(stdout);
+	else if (strcmp(what, "--version") == 0)
+		printf("codinglab-engine\n");
+	else
+		return -1;
+	return 0;
+}
+
 static void
 read_arguments(int argc, char **argv)
 {
@@ -281,22 +299,13 @@ read_arguments(int argc, char **argv)
 	log_open("codinglab-engine", level());
 	if (argc == 2 && strcmp(argv[1], "--check") == 0)
 		check_only();
-	if (argc == 2 && strcmp(argv[1], "--print-edge-config") == 0) {
-		if (edge_config_write(stdout, &err) < 0)
-			fail(&err);
+	if (argc == 2 && print_only(argv[1], &err) == 0)
 		exit(0);
-	}
-	if (argc == 2 && strcmp(argv[1], "--print-options") == 0) {
-		config_print(stdout);
-		exit(0);
-	}
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		printf("codinglab-engine\n");
-		exit(0);
-	}
+	if (err.code)
+		fail(&err);
 	if (argc > 1) {
 		err_set(&err, CL_USAGE, "unknown argument %s", argv[1]);
-		err_hint(&err, "codinglab-engine [--check | --print-edge-config | --print-options] "
+		err_hint(&err, "codinglab-engine [--check | --print-edge-config | --print-proxy-config | --print-options] "
 		    "[--section-name VALUE]...");
 		fail(&err);
 	}

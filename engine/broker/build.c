@@ -9,6 +9,7 @@
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
 #include "engine/broker/files.h"
+#include "engine/broker/reach.h"
 #include "engine/broker/run.h"
 
 #define MEMORY_DEFAULT (1LL << 30)
@@ -120,7 +121,7 @@ static int step(const struct broker *b, const struct build *s, struct spec *c, c
 	body = spec_json_make(c, &b->place);
 	add_bind(body, path, target, read_only);
 	if (!read_only) /* the one that is committed gets nothing */
-		spec_json_trust(json_object_get(json_object_get(body, "HostConfig"), "Mounts"), &b->place);
+		reach_give(body, &b->place, REACH_BUILD);
 	if (docker_call(&b->docker, "POST", url, body, NULL, err) != 201)
 		return -1;
 	rc = run_created(b, c->name, out, s->timeout_s, &status, err);
@@ -145,9 +146,12 @@ static int step_build(const struct broker *b, const struct build *s, struct line
 	mem_copy_str(c.mounts[1].target, sizeof(c.mounts[1].target), "/src");
 	c.mounts[1].read_only = true;
 	c.nmounts = 2;
-	/* Builds fetch packages: the network of the dev container. */
-	snprintf(c.network, sizeof(c.network), "p%lld-ide", (long long)s->project);
+	if (!reach_closed(&b->place)) /* the network of the dev container */
+		snprintf(c.network, sizeof(c.network), "p%lld-ide", (long long)s->project);
+	line_text(out->sock, reach_text(&b->place), strlen(reach_text(&b->place)));
 	rc = step(b, s, &c, "/app", false, out, err);
+	if (rc < 0 && err && err->code == CL_FAILED && reach_closed(&b->place))
+		err_hint(err, "%s; an operator changes it", reach_text(&b->place));
 	spec_clear(&c);
 	return rc;
 }

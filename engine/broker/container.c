@@ -9,6 +9,7 @@
 #include "engine/broker/container_net.h"
 #include "engine/broker/exec_pty.h"
 #include "engine/broker/pack.h"
+#include "engine/broker/reach.h"
 
 #define START_MS 60000
 #define STOP_SLACK_MS 30000
@@ -94,6 +95,28 @@ int container_prepare(const struct broker *b, const struct spec *s, struct cl_er
 	return container_net_ensure_volumes(b, s, err);
 }
 
+/* The body that makes the container.  A dev container's command is said in any case, so that the
+ * way to the proxy can be put before it. */
+static json_t *body_of(const struct broker *b, const struct spec *s)
+{
+	char url[DOCKER_URL], ref[256];
+	json_t *body = spec_json_make(s, &b->place), *image = NULL, *cmd;
+
+	if (strcmp(s->tier, "dev") != 0)
+		return body;
+	if (s->argv.n == 0) {
+		place_image(&b->place, s->image, NULL, ref, sizeof(ref));
+		docker_url(url, "/images/%s/json", ref);
+		docker_call(&b->docker, "GET", url, NULL, &image, NULL);
+		cmd = json_object_get(json_object_get(image, "Config"), "Cmd");
+		if (json_is_array(cmd))
+			json_object_set(body, "Cmd", cmd);
+	}
+	reach_give(body, &b->place, REACH_DEV);
+	json_decref(image);
+	return body;
+}
+
 static int create(const struct broker *b, const struct spec *s, struct cl_err *err)
 {
 	char url[DOCKER_URL], full[PLACE_NAME];
@@ -102,7 +125,7 @@ static int create(const struct broker *b, const struct spec *s, struct cl_err *e
 		return -1;
 	place_container(&b->place, s->name, full);
 	docker_url(url, "/containers/create?name=%s", full);
-	if (docker_call(&b->docker, "POST", url, spec_json_make(s, &b->place), NULL, err) != 201)
+	if (docker_call(&b->docker, "POST", url, body_of(b, s), NULL, err) != 201)
 		return -1;
 	return put_user(b, s, err);
 }

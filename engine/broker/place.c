@@ -2,6 +2,7 @@
 #include "engine/broker/place.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,21 +52,45 @@ static void load_registry(struct place *p)
 	}
 }
 
-void place_load(struct place *p)
+/* A program of ours that is mounted into containers; out is "" where it is not there. */
+static bool program(char *out, size_t size, const char *name)
 {
 	struct stat st;
+	int n = snprintf(out, size, "%s/%s", config_str("bin.dir"), name);
 
+	if (n > 0 && (size_t)n < size && stat(out, &st) == 0 && S_ISREG(st.st_mode))
+		return true;
+	out[0] = '\0';
+	return false;
+}
+
+static void load_network(struct place *p)
+{
+	const char *mode = config_str("build.network");
+
+	p->network = strcmp(mode, "none") == 0 ? PLACE_NONE
+	    : strcmp(mode, "open") == 0 ? PLACE_OPEN : PLACE_REGISTRIES;
+	if (p->network == PLACE_REGISTRIES && strcmp(mode, "registries") != 0)
+		log_warn("build.network: %s: not registries, open or none; taken as registries", mode);
+	if (!config_bool("proxy.enabled"))
+		return;
+	if (program(p->net, sizeof(p->net), "codinglab-net"))
+		set(p->proxy, sizeof(p->proxy), "proxy.doors");
+	else
+		log_warn("codinglab-net: not there; containers do not use the package proxy");
+}
+
+void place_load(struct place *p)
+{
 	memset(p, 0, sizeof(*p));
 	set(p->state, sizeof(p->state), "state.dir");
 	set(p->run, sizeof(p->run), "run.dir");
 	set(p->edge, sizeof(p->edge), "edge.dir");
 	set(p->images, sizeof(p->images), "images.dir");
-	snprintf(p->helper, sizeof(p->helper), "%.230s/codinglab-pty", config_str("bin.dir"));
-	if (stat(p->helper, &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_warn("%s: not there; terminals go through the container engine", p->helper);
-		p->helper[0] = '\0';
-	}
+	if (!program(p->helper, sizeof(p->helper), "codinglab-pty"))
+		log_warn("codinglab-pty: not there; terminals go through the container engine");
 	set(p->trust, sizeof(p->trust), "trust.dir");
+	load_network(p);
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");

@@ -14,6 +14,8 @@
 #define PLACE_PATH 512
 #define PLACE_LABEL "codinglab.instance" /* every object of ours carries it */
 
+enum place_network { PLACE_REGISTRIES, PLACE_OPEN, PLACE_NONE }; /* build.network */
+
 struct place {
 	char state[256];       /* state.dir */
 	char run[256];         /* run.dir */
@@ -21,6 +23,9 @@ struct place {
 	char images[256];      /* images.dir: the stacks' folders */
 	char helper[256];      /* codinglab-pty, mounted into dev containers; "" = none */
 	char trust[256];       /* trust.dir: what dev containers and builds trust, mounted where it is */
+	char proxy[256];       /* proxy.doors: folders with the proxy's sockets; "" = there is none */
+	char net[256];         /* codinglab-net, mounted where there is a proxy */
+	enum place_network network; /* of builds of user code */
 	char rootfs[256];      /* the base's file system, a tar */
 	char socket[108];      /* the container engine's */
 	char instance[17];     /* 16 hex digits */

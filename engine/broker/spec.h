@@ -17,7 +17,6 @@
 #include "engine/broker/place.h"
 
 #define SPEC_MOUNTS 8
-#define SPEC_TRUST "/run/codinglab-trust" /* in the container: trust.dir */
 
 struct spec_var {
 	char *name;
@@ -79,9 +78,6 @@ void spec_clear_vars(struct spec_vars *v);
 json_t *spec_json_make(const struct spec *s, const struct place *p);
 /* The part that no container of ours is without; used for builds too. */
 json_t *spec_json_host(const struct place *p);
-/* Append to HostConfig.Mounts what dev containers and builds trust, and Debian's Java too; nothing
- * where the platform was given no bundle. */
-void spec_json_trust(json_t *mounts, const struct place *p);
 json_t *spec_json_argv(const struct spec_argv *a);
 json_t *spec_json_vars(const struct spec_vars *v); /* ["NAME=value", ...] */
 

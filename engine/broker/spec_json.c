@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "engine/broker/exec_pty.h"
@@ -74,26 +73,6 @@ static json_t *mount(const char *type, const char *source, const char *target, b
 	return o;
 }
 
-void spec_json_trust(json_t *mounts, const struct place *p)
-{
-	static const struct {
-		const char *file, *target;
-	} files[] = {
-	    {"ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"},
-	    {"cacerts", "/etc/ssl/certs/java/cacerts"},
-	};
-	char path[PLACE_PATH];
-	struct stat st;
-
-	for (size_t i = 0; i < CL_COUNT(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", p->trust, files[i].file);
-		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			json_array_append_new(mounts, mount("bind", path, files[i].target, true));
-	}
-	if (stat(p->trust, &st) == 0)
-		json_array_append_new(mounts, mount("bind", p->trust, SPEC_TRUST, true));
-}
-
 static void mounts(const struct spec *s, const struct place *p, json_t *host)
 {
 	json_t *list = json_array(), *tmpfs = json_object();
@@ -129,8 +108,6 @@ static void mounts(const struct spec *s, const struct place *p, json_t *host)
 		json_array_append_new(list, mount("bind", path, EXEC_PTY_FOLDER, true));
 		json_array_append_new(list, mount("bind", p->helper, EXEC_PTY_HELPER, true));
 	}
-	if (strcmp(s->tier, "dev") == 0)
-		spec_json_trust(list, p);
 	put(host, "Mounts", list);
 	put(host, "Tmpfs", tmpfs);
 }

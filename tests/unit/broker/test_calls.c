@@ -630,7 +630,8 @@ static void test_a_build(void **state)
 	assert_int_equal(asked("LABEL%20codinglab.commit%3D%22say%20%5C%22hi%5C%22%22"), 1);
 	assert_int_equal(asked("LABEL%20codinglab.parent%3D%22python-run%22"), 1);
 	assert_int_equal(asked("USER"), 0);
-	assert_string_equal(a->text.data, "hello|oops|world|hello|oops|world|");
+	assert_string_equal(a->text.data, "network: open, since there is no package proxy here to keep it to the registries|"
+	    "hello|oops|world|hello|oops|world|");
 	assert_false(folder_left());
 	answer_free(a);
 	mem_free(m);

@@ -150,43 +150,6 @@ static void test_places_are_computed(void **state)
 	json_decref(j);
 }
 
-/* Dev containers get the files that are there, read-only, over their own; no other tier does. */
-static void test_what_is_trusted_is_mounted_in_dev_containers(void **state)
-{
-	char dir[] = "/tmp/cl-trust-XXXXXX", file[64];
-	struct head_spec h = head_good();
-	struct place before = place;
-	json_t *j, *list, *last;
-	FILE *f;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/ca-certificates.crt", dir);
-	f = fopen(file, "w");
-	assert_non_null(f);
-	fclose(f);
-	mem_copy_str(place.trust, sizeof(place.trust), dir);
-	h.nmounts = 0;
-	for (int dev = 0; dev < 2; dev++) {
-		h.tier = dev ? "dev" : "was";
-		j = json_of(&h);
-		list = json_object_get(host_of(j), "Mounts");
-		assert_int_equal(json_array_size(list), dev ? 2 : 0);
-		if (dev) {
-			last = json_array_get(list, 0);
-			assert_string_equal(docker_str(last, "Source"), file);
-			assert_string_equal(docker_str(last, "Target"), "/etc/ssl/certs/ca-certificates.crt");
-			assert_true(json_is_true(json_object_get(last, "ReadOnly")));
-			last = json_array_get(list, 1);
-			assert_string_equal(docker_str(last, "Target"), SPEC_TRUST);
-			assert_true(json_is_true(json_object_get(last, "ReadOnly")));
-		}
-		json_decref(j);
-	}
-	place = before;
-	unlink(file);
-	rmdir(dir);
-}
-
 static void refused(const struct head_spec *h, const char *what)
 {
 	struct cl_err err = {0};
@@ -343,8 +306,7 @@ int main(void)
 	    cmocka_unit_test(test_no_rights_in_the_json),
 	    cmocka_unit_test(test_without_limits_it_still_has_some),
 	    cmocka_unit_test(test_places_are_computed),
-	    cmocka_unit_test(test_what_is_trusted_is_mounted_in_dev_containers),
-	    cmocka_unit_test(test_fields_out_of_range_are_refused),
+		    cmocka_unit_test(test_fields_out_of_range_are_refused),
 	    cmocka_unit_test(test_mounts_of_other_things_are_refused),
 	    cmocka_unit_test(test_every_cut_is_refused),
 	    cmocka_unit_test(test_the_two_sides_number_things_alike),
