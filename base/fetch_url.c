@@ -11,11 +11,14 @@
 static int part(CURLU *u, CURLUPart what, unsigned flags, char *out, size_t size)
 {
 	char *text = NULL;
+	CURLUcode code = curl_url_get(u, what, &text, flags);
 	int rc = 0;
 
 	out[0] = '\0';
-	if (curl_url_get(u, what, &text, flags) == CURLUE_OK && text)
+	if (code == CURLUE_OK && text)
 		rc = mem_copy_str(out, size, text);
+	else if (code == CURLUE_URLDECODE) /* control characters, encoded */
+		rc = -1;
 	curl_free(text);
 	return rc;
 }

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/config.h"
 #include "base/fetch_url.h"
@@ -31,6 +31,7 @@ static void write_ports(FILE *f)
 	static const char *const names[] = {"dev", "build"};
 	const char *dir = config_str("proxy.dir");
 	int port = (int)config_int("proxy.port");
+	struct stat st;
 
 	for (int i = 0; i < 2; i++)
 		fprintf(f,
@@ -38,11 +39,11 @@ static void write_ports(FILE *f)
 		    " generate-host-certificates=on dynamic_cert_mem_cache_size=2MB\n",
 		    port + i, names[i], dir, dir);
 	fprintf(f,
-	    "sslcrtd_program /usr/lib/squid/security_file_certgen -s %s/certs -M 4MB\n"
+	    "sslcrtd_program /usr/lib/squid/security_file_certgen -s %s/certs/db -M 4MB\n"
 	    "sslcrtd_children 4 startup=1 idle=1\n"
 	    "tls_outgoing_options min-version=1.2",
 	    dir);
-	if (access(config_str("trust.bundle"), R_OK) == 0)
+	if (stat(config_str("trust.bundle"), &st) == 0)
 		fprintf(f, " cafile=%s", config_str("trust.bundle"));
 	fprintf(f, "\n");
 }
@@ -83,7 +84,7 @@ static int write_rules(FILE *f, struct cl_err *err)
 
 	fprintf(f,
 	    "external_acl_type learned ttl=10 negative_ttl=1 children-max=4 children-startup=1"
-	    " children-idle=1 %%DST %s/images/registry-known %s/registries\n"
+	    " children-idle=1 %%DST %s/images/proxy/registry-known %s/registries\n"
 	    "acl stacks external learned\n",
 	    config_str("share.dir"), config_str("proxy.dir"));
 	extra = write_hosts(f, "extra", config_str("build.registries"), true, err);
@@ -110,15 +111,11 @@ static void write_access(FILE *f)
 	    "http_access deny CONNECT !tls_port\n"
 	    "http_access deny inside\n"
 	    "http_access deny build !registry\n"
+	    "http_access allow !build\n"
 	    "http_access allow CONNECT\n"
 	    "http_access allow read\n"
 	    "http_access allow POST audit_path\n"
-	    "http_access allow !build !registry\n"
 	    "http_access deny all\n"
-	    "deny_info 403:ERR_CODINGLAB registry\n"
-	    "deny_info 403:ERR_CODINGLAB inside\n"
-	    "deny_info 403:ERR_CODINGLAB web_port\n"
-	    "deny_info 403:ERR_CODINGLAB all\n"
 	    "ssl_bump bump registry\n"
 	    "ssl_bump splice all\n");
 }
@@ -153,6 +150,7 @@ static void write_rest(FILE *f)
 	    "cache_store_log none\n"
 	    "logfile_rotate 0\n"
 	    "error_directory %s/errors\n"
+	    "err_page_stylesheet none\n"
 	    "pinger_enable off\n"
 	    "icp_port 0\n"
 	    "via off\n"

@@ -1,7 +1,7 @@
 /*
  * The package registries that the stacks' own tools use: what the `registries` commands of a stack
  * print in its dev image, as host names in ${proxy.dir}/registries/STACK, where the package proxy
- * looks (images/registry-known).  So no host name stands in the platform's files, and an image that
+ * looks (images/proxy/registry-known).  So no host name stands in the platform's files, and an image that
  * is told of a mirror brings the mirror along.
  */
 #ifndef ENGINE_REGISTRY_H
