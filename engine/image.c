@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "engine/event.h"
 #include "engine/reconcile.h"
-#include "engine/stacks.h"
 #include "engine/registry.h"
+#include "engine/stacks.h"
 
 #define IMAGE_BUILD_S 3600
 
@@ -222,6 +222,7 @@ static void image_asked(struct engine *e, void *arg)
 		image_learn(e, &j->there);
 	if (j->err.code == CL_OK && !e->images->learning && !e->stopping) {
 		e->images->learning = true;
+		j->stacks = stacks_take(e);
 		engine_work(e, image_registries, image_registries_done, j);
 		return;
 	}
@@ -238,7 +239,7 @@ static void image_registries(struct engine *e, void *arg)
 {
 	struct image_job *j = arg;
 
-	registry_learn(&e->backend, reconcile_stacks(e), &j->there, image_is_over, e);
+	registry_learn(&e->backend, j->stacks, &j->there, image_is_over, e);
 }
 
 static void image_registries_done(struct engine *e, void *arg)
@@ -247,6 +248,7 @@ static void image_registries_done(struct engine *e, void *arg)
 
 	if (e->images != NULL)
 		e->images->learning = false;
+	stacks_give(j->stacks);
 	backend_images_clear(&j->there);
 	mem_free(j);
 }
