@@ -100,6 +100,13 @@ const struct config_option config_table[] = {
     {"deploy.was_default", CONFIG_INT, "1", 1, 20, "WAS instances of a new environment"},
     {"deploy.web_default", CONFIG_INT, "1", 1, 20, "Web instances of a new environment"},
 
+    {"import.max_mb", CONFIG_INT, "2048", 1, 1048576,
+	"an imported project, packed and unpacked, MB"},
+    {"import.max_files", CONFIG_INT, "200000", 1, 100000000, "files and folders of one"},
+    {"import.timeout_s", CONFIG_INT, "600", 5, 86400, "longest time of one"},
+    {"import.private", CONFIG_STR, "", 0, 0,
+	"networks that imports may reach besides public addresses: CIDR,CIDR"},
+
     {"trust.bundle", CONFIG_PATH, "/etc/ssl/certs/ca-certificates.crt", 0, 0,
 	"PEM certificates that dev containers and builds trust, mounted, never in an image"},
     {"trust.java", CONFIG_PATH, "/etc/ssl/certs/java/cacerts", 0, 0,

@@ -118,6 +118,23 @@ static void set_headers(struct fetch_job *job, const struct fetch_request *req)
 	SET(job, HTTPHEADER, job->headers);
 }
 
+/* Where to go, whom to trust, who we are: for requests to servers of strangers. */
+static void set_peer(struct fetch_job *job, const struct fetch_request *req)
+{
+	if (req->resolve) {
+		job->resolve = curl_slist_append(NULL, req->resolve);
+		SET(job, RESOLVE, job->resolve);
+		SET(job, PROXY, "");
+	}
+	if (req->ca_file)
+		SET(job, CAINFO, req->ca_file);
+	if (req->user || req->password) {
+		SET(job, HTTPAUTH, (long)CURLAUTH_BASIC);
+		SET(job, USERNAME, req->user ? req->user : "");
+		SET(job, PASSWORD, req->password ? req->password : "");
+	}
+}
+
 void fetch_internal_init(struct fetch_job *job, const struct fetch_request *req)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -150,6 +167,7 @@ void fetch_internal_init(struct fetch_job *job, const struct fetch_request *req)
 		SET(job, UNIX_SOCKET_PATH, req->unix_path);
 		SET(job, PROXY, "");
 	}
+	set_peer(job, req);
 	set_body(job, req);
 	set_headers(job, req);
 }
@@ -158,10 +176,14 @@ int fetch_internal_finish(struct fetch_job *job, CURLcode code, struct cl_err *e
 {
 	const char *where = job->where;
 	const char *why = job->error[0] ? job->error : curl_easy_strerror(code);
+	char *redirect = NULL;
 	long status = 0;
 
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	job->reply.status = (int)status;
+	curl_easy_getinfo(job->easy, CURLINFO_REDIRECT_URL, &redirect);
+	if (redirect && mem_copy_str(job->reply.redirect, sizeof(job->reply.redirect), redirect) < 0)
+		job->reply.redirect[0] = '\0';
 	if (code == CURLE_OK && status > 0)
 		return 0;
 	if (job->too_large)
@@ -179,9 +201,10 @@ void fetch_internal_clear(struct fetch_job *job)
 	if (job->easy)
 		curl_easy_cleanup(job->easy);
 	curl_slist_free_all(job->headers);
+	curl_slist_free_all(job->resolve);
 	buf_clear(&job->reply.body);
 	job->easy = NULL;
-	job->headers = NULL;
+	job->headers = job->resolve = NULL;
 }
 
 int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct cl_err *err)

@@ -17,6 +17,9 @@ struct fetch_request {
 	const char *url;           /* http://... ; the host part is free when unix_path is set */
 	const char *unix_path;     /* connect here instead of TCP, or NULL */
 	const char *const *headers;/* "Name: value" lines, NULL-terminated, or NULL */
+	const char *resolve;       /* "host:port:address,address": go there and nowhere else, or NULL */
+	const char *ca_file;       /* certificates to trust, or NULL: the library's own */
+	const char *user, *password; /* for this host only (redirects are never followed), or NULL */
 	const void *body;          /* copied */
 	size_t body_len;
 	size_t max_reply;          /* bytes; 0 = 16 MiB */
@@ -36,6 +39,7 @@ struct fetch_request {
 struct fetch_reply {
 	int status;                /* HTTP status, 0 if there was none */
 	char etag[128];
+	char redirect[2048];       /* where a 3xx points, absolute; "" = nowhere, or too long */
 	struct buf body;           /* owned; buf_clear() */
 };
 

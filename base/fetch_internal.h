@@ -9,7 +9,7 @@
 
 struct fetch_job {
 	CURL *easy;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *resolve;
 	struct fetch_request req;      /* only its callbacks are used: strings may be gone */
 	char where[128];               /* socket or URL, for messages */
 	struct fetch_reply reply;

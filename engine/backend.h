@@ -176,6 +176,37 @@ struct backend_build {
 	int64_t memory;
 };
 
+/* Fill an empty workspace (replace: any) from an upload or a URL. */
+struct backend_import {
+	int64_t project;
+	uint32_t uid, gid;        /* of the workspace */
+	uint32_t uploader;        /* uid that uploaded */
+	char upload[65];          /* the upload's ticket, or "" */
+	char url[2048];           /* with its credentials, or "" */
+	char branch[256];
+	int depth;                /* of git's history, 0 = all */
+	bool replace;
+};
+
+struct backend_imported {
+	int64_t bytes;
+	int files;
+	char stack[32];           /* what an export says of itself, or "" */
+	char top[32768];          /* names at its top, one a line */
+	char note[512];
+};
+
+/* A ticket for bytes between a client and the lab (engine/api/exec_proto.h). */
+struct backend_transfer {
+	bool is_export;           /* else an upload */
+	uint32_t peer_uid;        /* who may present it */
+	int64_t project;          /* of an export, with all that follows */
+	uint32_t uid, gid;
+	char format[16];          /* "tar.gz", "zip" ... */
+	char prefix[64];          /* folder in the archive */
+	char *extra;              /* JSON object of further files, name -> text; NULL = none */
+};
+
 struct backend_change {       /* a thing happened to a container of ours */
 	char name[80];
 	char what[16];            /* "start", "die", "oom", "remove", "resync" = look at everything */
@@ -254,6 +285,10 @@ struct backend_ops {
 	int (*workspace_remove)(struct backend *b, int64_t project, uint32_t uid, struct cl_err *err);
 	int (*workspace_read)(struct backend *b, int64_t project, uint32_t uid, const char *name,
 	    size_t max, struct buf *out, struct cl_err *err);
+	int (*import)(struct backend *b, const struct backend_import *s, const struct backend_job *job,
+	    struct backend_imported *out, struct cl_err *err);
+	int (*transfer)(struct backend *b, const struct backend_transfer *t, char *ticket, size_t size,
+	    struct cl_err *err);
 	/* The user's own folder ${state}/users/<uid> (0700), with swap/ in it; made or removed. */
 	int (*user_home)(struct backend *b, uint32_t uid, bool present, struct cl_err *err);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */

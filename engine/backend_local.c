@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -320,6 +321,11 @@ struct job {
 	size_t size;
 };
 
+struct imported {
+	struct job job; /* first: line_cb() takes it for one */
+	struct backend_imported *out;
+};
+
 static void line_cb(void *arg, struct ipc_in *m)
 {
 	struct job *j = arg;
@@ -593,6 +599,63 @@ static int local_user_home(struct backend *b, uint32_t uid, bool present, struct
 	return local_link_ask(of(b)->link, m, NULL, err);
 }
 
+static void imported_cb(void *arg, struct ipc_in *m)
+{
+	struct backend_imported *out = ((struct imported *)arg)->out;
+
+	out->bytes = ipc_get_i64(m);
+	out->files = ipc_get_i32(m);
+	ipc_get_str(m, out->stack, sizeof(out->stack));
+	ipc_get_str(m, out->top, sizeof(out->top));
+	ipc_get_str(m, out->note, sizeof(out->note));
+}
+
+static int local_import(struct backend *b, const struct backend_import *s,
+    const struct backend_job *job, struct backend_imported *out, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_IMPORT);
+	struct imported i = {.job = {.job = job}, .out = out};
+
+	ipc_put_i64(m, s->project);
+	ipc_put_u32(m, s->uid);
+	ipc_put_u32(m, s->gid);
+	ipc_put_u32(m, s->uploader);
+	ipc_put_str(m, s->upload);
+	ipc_put_str(m, s->url);
+	ipc_put_str(m, s->branch);
+	ipc_put_i32(m, s->depth);
+	ipc_put_u32(m, s->replace);
+	return ask_job(b, m, &i.job, imported_cb, err);
+}
+
+static int local_transfer(struct backend *b, const struct backend_transfer *t, char *ticket,
+    size_t size, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_TRANSFER);
+	const char *extra = t->extra != NULL ? t->extra : "{}";
+	struct job j = {.text = ticket, .size = size};
+	cl_autoclose int fd = -1;
+	size_t n = strlen(extra);
+
+	ipc_put_u32(m, t->is_export);
+	ipc_put_u32(m, t->peer_uid);
+	if (t->is_export) {
+		/* larger than a message */
+		fd = memfd_create("extra", MFD_CLOEXEC);
+		if (fd < 0 || write(fd, extra, n) != (ssize_t)n) {
+			mem_free(m);
+			return err_errno(err, CL_FAILED, "export");
+		}
+		ipc_put_i64(m, t->project);
+		ipc_put_u32(m, t->uid);
+		ipc_put_u32(m, t->gid);
+		ipc_put_str(m, t->format);
+		ipc_put_str(m, t->prefix);
+		ipc_put_fd(m, fd);
+	}
+	return ask_job(b, m, &j, text_cb, err);
+}
+
 /* -- changes -- */
 
 struct watch {
@@ -641,5 +704,5 @@ const struct backend_ops backend_local_ops = {
 	.stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
 	.network_remove = local_network_remove, .workspace_create = local_workspace_create,
 	.workspace_remove = local_workspace_remove, .workspace_read = local_workspace_read,
-	.user_home = local_user_home, .watch = local_watch,
+	.import = local_import, .transfer = local_transfer, .user_home = local_user_home, .watch = local_watch,
 };

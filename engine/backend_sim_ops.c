@@ -460,6 +460,29 @@ static int sim_workspace_read(struct backend *b, int64_t project, uint32_t uid, 
 	return backend_sim_end(s, err_set(err, CL_NOT_FOUND, "%s: there is no such file", name));
 }
 
+static int sim_import(struct backend *b, const struct backend_import *i,
+    const struct backend_job *job, struct backend_imported *out, struct cl_err *err)
+{
+	char name[32];
+
+	sim_line(job, "importing");
+	(void)snprintf(name, sizeof(name), "p%lld", (long long)i->project);
+	out->files = 1;
+	(void)mem_copy_str(out->top, sizeof(out->top), "main.py\n");
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "import", name, err));
+}
+
+static int sim_transfer(struct backend *b, const struct backend_transfer *t, char *ticket,
+    size_t size, struct cl_err *err)
+{
+	(void)b;
+	(void)t;
+	if (size > 0)
+		ticket[0] = '\0';
+	err_set(err, CL_NOT_IMPLEMENTED, "transfer: the sim backend has no files");
+	return err_hint(err, "Use engine.backend local");
+}
+
 static int sim_user_home(struct backend *b, uint32_t uid, bool present, struct cl_err *err)
 {
 	char name[32];
@@ -531,6 +554,8 @@ const struct backend_ops backend_sim_ops = {
 	.workspace_create = sim_workspace_create,
 	.workspace_remove = sim_workspace_remove,
 	.workspace_read = sim_workspace_read,
+	.import = sim_import,
+	.transfer = sim_transfer,
 	.user_home = sim_user_home,
 	.watch = sim_watch,
 };

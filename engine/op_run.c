@@ -9,6 +9,7 @@
 #include "engine/deploy.h"
 #include "engine/event.h"
 #include "engine/image.h"
+#include "engine/import.h"
 #include "engine/manifest.h"
 #include "engine/op.h"
 #include "engine/reconcile.h"
@@ -45,6 +46,7 @@ const struct op_kind op_table[] = {
 	{ "stop", false, op_run_dev, NULL },
 	{ "restart", false, op_run_restart, NULL },
 	{ "image build", true, image_run, NULL },
+	{ "project import", true, import_run, import_cancel },
 	{ "project rm", false, op_run_remove, NULL },
 	{ NULL, false, NULL, NULL },
 };

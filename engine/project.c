@@ -12,6 +12,8 @@
 #include "engine/engine.h"
 #include "engine/op.h"
 #include "engine/request.h"
+#include "engine/store_user.h"
+#include "images/stack.h"
 
 struct leftover {
 	int64_t project;
@@ -67,6 +69,41 @@ project_remove(struct engine *e, struct request *r, struct reply *p,
 	return op_begin(e, r, p, "project rm", project->id, NULL, NULL, NULL, err);
 }
 
+int
+project_check_room(struct engine *e, const struct request *r, const char *name,
+    struct cl_err *err)
+{
+	int max = store_user_quota_projects(e->store, r->caller.id);
+	int64_t id;
+
+	if (r->caller.is_root) {
+		err_set(err, CL_PRECONDITION, "project %s: root has no account to own it", name);
+		return err_hint(err, "log in as a user");
+	}
+	if (store_project_find(e->store, r->caller.id, name, &id, NULL) == 0)
+		return err_set(err, CL_CONFLICT, "project %s: you have one of that name", name);
+	if (store_project_count(e->store, r->caller.id) < max)
+		return 0;
+	err_set(err, CL_QUOTA, "project %s: you have %d, more are not allowed", name, max);
+	return err_hint(err, "remove one, or ask an admin for more");
+}
+
+int
+project_set_stack(struct engine *e, int64_t id, const struct stack_set *set,
+    const struct stack *stack, const char *db, struct cl_err *err)
+{
+	const struct stack *service = NULL;
+
+	if (stack->ndbs > 0 || db[0] != '\0') {
+		service = stack_find_db(set, stack, db, err);
+		if (service == NULL)
+			return -1;
+	}
+	if (store_project_set_stack(e->store, id, stack->id, err) < 0)
+		return -1;
+	return store_project_set_db(e->store, id, service != NULL ? service->id : "", err);
+}
+
 /* -- leftovers -- */
 
 static void
@@ -88,25 +125,34 @@ sweep_done_cb(struct engine *e, void *arg)
 }
 
 void
+project_discard(struct engine *e, int64_t id)
+{
+	struct leftover *l = mem_alloc(sizeof *l);
+	struct store_project p;
+	struct cl_err err = {0};
+
+	if (store_project_get(e->store, id, &p, &err) < 0 ||
+	    store_project_remove(e->store, id, &err) < 0) {
+		log_error("project %" PRId64 ": %s", id, err.message);
+		mem_free(l);
+		return;
+	}
+	l->project = id;
+	l->uid = engine_uid(e, p.owner);
+	engine_work(e, sweep_work_cb, sweep_done_cb, l);
+}
+
+void
 project_sweep(struct engine *e)
 {
-	struct cl_err err = {0};
-	int64_t id;
+	int64_t id, last = 0;
 
-	while ((id = store_number(e->store, 0, "SELECT id FROM project WHERE state = 'creating' LIMIT 1",
-	    "")) != 0) {
-		struct leftover *l = mem_alloc(sizeof *l);
-		struct store_project p;
-
-		if (store_project_get(e->store, id, &p, &err) < 0 ||
-		    store_project_remove(e->store, id, &err) < 0) {
-			log_error("%s", err.message);
-			mem_free(l);
-			return;
-		}
-		log_info("project %s.%s: its making was cut off, it is removed", p.owner_name, p.name);
-		l->project = id;
-		l->uid = engine_uid(e, p.owner);
-		engine_work(e, sweep_work_cb, sweep_done_cb, l);
+	/* an import that was cut off goes on */
+	while ((id = store_number(e->store, 0, "SELECT id FROM project WHERE state = 'creating' AND id > ?"
+	    " AND id NOT IN (SELECT project FROM op WHERE kind = 'project import' AND project IS NOT NULL"
+	    " AND state IN ('queued', 'running')) ORDER BY id LIMIT 1", "i", last)) != 0) {
+		log_info("project %" PRId64 ": its making was cut off, it is removed", id);
+		project_discard(e, id);
+		last = id;
 	}
 }

@@ -11,7 +11,6 @@
 #include "engine/request.h"
 #include "engine/stacks.h"
 #include "engine/store_event.h"
-#include "engine/store_user.h"
 
 struct listing {
 	struct engine *engine;
@@ -107,24 +106,6 @@ create_then_cb(struct engine *e, struct request *r, struct reply *p, void *arg,
 }
 
 static int
-check_room(struct engine *e, const struct request *r, const char *name, struct cl_err *err)
-{
-	int max = store_user_quota_projects(e->store, r->caller.id);
-	int64_t id;
-
-	if (r->caller.is_root) {
-		err_set(err, CL_PRECONDITION, "project %s: root has no account to own it", name);
-		return err_hint(err, "log in as a user");
-	}
-	if (store_project_find(e->store, r->caller.id, name, &id, NULL) == 0)
-		return err_set(err, CL_CONFLICT, "project %s: you have one of that name", name);
-	if (store_project_count(e->store, r->caller.id) < max)
-		return 0;
-	err_set(err, CL_QUOTA, "project %s: you have %d, more are not allowed", name, max);
-	return err_hint(err, "remove one, or ask an admin for more");
-}
-
-static int
 project_create(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	const char *name = request_str(r, "name"), *about = request_str(r, "description");
@@ -144,7 +125,7 @@ project_create(struct engine *e, struct request *r, struct reply *p, struct cl_e
 	}
 	request_detail(r, "stack %s%s%s", stack->id, db != NULL ? ", database " : "",
 	    db != NULL ? db->id : "");
-	if (check_room(e, r, name, err) < 0 ||
+	if (project_check_room(e, r, name, err) < 0 ||
 	    store_project_add(e->store, r->caller.id, name, stack->id, about == NULL ? "" : about, &id,
 	        err) < 0 || (db != NULL && store_project_set_db(e->store, id, db->id, err) < 0))
 		return -1;

@@ -52,7 +52,7 @@ int64_t store_op_busy(struct store *s, int64_t project, const char *env)
 {
 	return store_number(s, 0, "SELECT id FROM op WHERE project = ?"
 	    " AND state IN ('queued', 'running') AND kind NOT IN ('scale', 'up', 'stop', 'restart')"
-	    " AND (env = ? OR kind = 'project rm') ORDER BY id LIMIT 1", "is", project, env);
+	    " AND (env = ? OR kind IN ('project rm', 'project import')) ORDER BY id LIMIT 1", "is", project, env);
 }
 
 int store_op_each(struct store *s, int64_t project, int64_t user, int limit,

@@ -199,6 +199,13 @@ store_project_set_state(struct store *s, int64_t id, const char *state, struct c
 }
 
 int
+store_project_set_stack(struct store *s, int64_t id, const char *stack, struct cl_err *err)
+{
+	return changed(
+	    store_run(s, err, "UPDATE project SET stack = ? WHERE id = ?", "si", stack, id), err);
+}
+
+int
 store_project_set_dev(struct store *s, int64_t id, bool want, const char *state,
     const char *reason, struct cl_err *err)
 {

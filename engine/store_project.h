@@ -49,6 +49,7 @@ int store_project_add(struct store *s, int64_t owner, const char *name, const ch
 /* The database service of a new project; it has none until this is said. */
 int store_project_set_db(struct store *s, int64_t id, const char *db, struct cl_err *err);
 int store_project_set_state(struct store *s, int64_t id, const char *state, struct cl_err *err);
+int store_project_set_stack(struct store *s, int64_t id, const char *stack, struct cl_err *err);
 int store_project_set_dev(struct store *s, int64_t id, bool want, const char *state,
     const char *reason, struct cl_err *err);
 /* The row and everything that hangs on it. */

@@ -167,7 +167,7 @@ pid_t launch_exec(const struct gateway *g, const struct launch_user *u, const st
     struct cl_err *err)
 {
 	cl_autofree char *path = mem_printf("%s/codinglab", g->bin);
-	const char *const argv[] = {"codinglab", "--ssh", line, NULL};
+	const char *const argv[] = {"codinglab", "--ssh", NULL};
 	int theirs[3] = {-1, -1, -1}, pty[2];
 	struct env env;
 	char number[16];
@@ -183,6 +183,8 @@ pid_t launch_exec(const struct gateway *g, const struct launch_user *u, const st
 		return -1;
 	}
 	user_env(&env, u, at);
+	/* not an argument: others on the machine see those, and a line may hold a token */
+	env_set(&env, "CODINGLAB_LINE", line);
 	if (target->tier[0]) {
 		snprintf(number, sizeof(number), "%d", target->n);
 		env_set(&env, "CODINGLAB_TARGET_TIER", target->tier);

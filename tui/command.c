@@ -159,7 +159,7 @@ static void start(struct ui *ui, const char *line, bool yes)
 	buf_init(&j->err, OUTPUT_MAX);
 	j->ctx = (struct verb_ctx){
 		.socket = j->socket, .project = j->project, .tier = "", .env = "", .yes = yes,
-		.in = -1, .out = out_cb, .err = err_cb, .arg = j, .rows = 24, .cols = 100,
+		.in = -1, .remote = true, .out = out_cb, .err = err_cb, .arg = j, .rows = 24, .cols = 100,
 	};
 	ui_work(ui, job_work, job_done, j);
 }

@@ -84,7 +84,7 @@ static void *feed_thread(void *arg)
 {
 	struct feed *f = arg;
 	struct verb_ctx ctx = {
-		.socket = f->socket, .project = f->project, .tier = "", .env = "", .in = -1,
+		.socket = f->socket, .project = f->project, .tier = "", .env = "", .in = -1, .remote = true,
 		.out = feed_out_cb, .err = feed_err_cb, .arg = f, .rows = 24, .cols = 100,
 		.cancelled = &f->cancelled,
 	};

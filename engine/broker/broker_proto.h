@@ -7,7 +7,8 @@
  *   engine <--parts---- broker      LINE, INSTANCE, IMAGE, DATA, CHANGE: any number
  *   engine <--end------ broker      OK (with the verb's results) or ERROR
  *
- * During a long verb (RUN, LOGS, BUILD, IMAGE_BUILD, WATCH, PUSH, PULL, REPOSITORY_GC) the engine may send CANCEL; closing
+ * During a long verb (RUN, LOGS, BUILD, IMAGE_BUILD, IMPORT, WATCH, PUSH, PULL,
+ * REPOSITORY_GC) the engine may send CANCEL; closing
  * the connection has the same effect.  The broker then removes what the verb had started.
  *
  * A request names things (project id, container name, slot number), never a path of the host, a
@@ -61,6 +62,12 @@ enum broker_verb {
 	BROKER_PULL,             /* str repository; str digest; str id; str tag; i32 timeout_s
 	                            -> LINE... OK str digest of the image, now id:tag here */
 	BROKER_REPOSITORY_GC,    /* u32 dry; i32 timeout_s -> LINE... OK i64 bytes freed */
+	BROKER_IMPORT,           /* i64 project; u32 uid; u32 gid; u32 uploader; str upload; str url;
+	                            str branch; i32 depth; u32 replace
+	                            -> LINE... OK i64 bytes; i32 files; str stack; str top; str note */
+	BROKER_TRANSFER,         /* u32 0; u32 peer_uid: an upload, or
+	                            u32 1; u32 peer_uid; i64 project; u32 uid; u32 gid; str format;
+	                            str prefix; fd extra: an export -> OK str ticket */
 	BROKER_CANCEL,           /* ends the running long verb */
 	BROKER_VERBS_END,
 };

@@ -31,6 +31,7 @@
 #include "engine/broker/exec_kill.h"
 #include "engine/broker/run.h"
 #include "engine/broker/ticket.h"
+#include "engine/broker/transfer.h"
 
 #define OPEN_MS 10000
 #define HANGUP_MS 5000
@@ -268,6 +269,11 @@ void exec_serve(const struct broker *b, int sock, uid_t peer)
 	if (ticket_take(&b->place, id, peer, &t, &err) < 0) {
 		log_warn("exec: uid %u presented no valid ticket", (unsigned)peer);
 		fail(sock, &err);
+		return;
+	}
+	if (t.kind != TICKET_EXEC) {
+		transfer_serve(b, sock, &t, id);
+		ticket_clear(&t);
 		return;
 	}
 	x.tty = t.tty;

@@ -70,14 +70,15 @@ int files_as(uint32_t uid, uint32_t gid, int (*fn)(void *arg, struct cl_err *err
 		return 0;
 	if (got == 1 && m.type == BROKER_ERROR) {
 		ipc_get_err(&m, &why);
-		if (ipc_end(&m) == 0 && why.code)
-			return err_set(err, why.code, "%s", why.message);
+		if (ipc_end(&m) == 0 && why.code) {
+			err_set(err, why.code, "%s", why.message);
+			return why.hint[0] ? err_hint(err, "%s", why.hint) : -1;
+		}
 	}
 	return err_set(err, CL_FAILED, "the helper that acts for user %u died", uid);
 }
 
-/* Make dir when it is missing, and give it this owner and mode in any case. */
-static int folder(const char *dir, uid_t uid, gid_t gid, mode_t mode, struct cl_err *err)
+int files_folder(const char *dir, uid_t uid, gid_t gid, mode_t mode, struct cl_err *err)
 {
 	cl_autoclose int fd = -1;
 	int rc = -1;
@@ -100,7 +101,7 @@ static int parent(const struct broker *b, const char *name, struct cl_err *err)
 	char dir[PLACE_PATH];
 
 	snprintf(dir, sizeof(dir), "%s/%s", b->place.state, name);
-	return folder(dir, 0, 0, 0711, err);
+	return files_folder(dir, 0, 0, 0711, err);
 }
 
 static int remove_below(const struct broker *b, const char *dir, const char *leaf, struct cl_err *err)
@@ -139,8 +140,8 @@ int files_create(const struct broker *b, int64_t project, uint32_t uid, uint32_t
 	place_project(&b->place, project, dir);
 	place_work(&b->place, project, f.work);
 	place_home(&b->place, project, home);
-	if (parent(b, "projects", err) < 0 || folder(dir, 0, 0, 0711, err) < 0 ||
-	    folder(home, uid, gid, 02770, err) < 0 || folder(f.work, uid, gid, 02770, err) < 0)
+	if (parent(b, "projects", err) < 0 || files_folder(dir, 0, 0, 0711, err) < 0 ||
+	    files_folder(home, uid, gid, 02770, err) < 0 || files_folder(f.work, uid, gid, 02770, err) < 0)
 		return -1;
 	if (!template[0])
 		return 0;
@@ -213,9 +214,9 @@ int files_user(const struct broker *b, uint32_t uid, bool present, struct cl_err
 		return remove_below(b, "users", leaf, err);
 	snprintf(dir, sizeof(dir), "%s/users/%s", b->place.state, leaf);
 	snprintf(swap, sizeof(swap), "%s/swap", dir);
-	if (parent(b, "users", err) < 0 || folder(dir, uid, uid, 0700, err) < 0)
+	if (parent(b, "users", err) < 0 || files_folder(dir, uid, uid, 0700, err) < 0)
 		return -1;
-	return folder(swap, uid, uid, 0700, err);
+	return files_folder(swap, uid, uid, 0700, err);
 }
 
 int files_build_begin(const struct broker *b, int64_t op, uint32_t uid, uint32_t gid,
@@ -226,7 +227,7 @@ int files_build_begin(const struct broker *b, int64_t op, uint32_t uid, uint32_t
 	if (files_build_end(b, op, err) < 0 || parent(b, "builds", err) < 0)
 		return -1;
 	place_build(&b->place, op, dir);
-	return folder(dir, uid, gid, 0700, err);
+	return files_folder(dir, uid, gid, 0700, err);
 }
 
 int files_build_end(const struct broker *b, int64_t op, struct cl_err *err)

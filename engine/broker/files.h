@@ -29,6 +29,9 @@ int files_build_begin(const struct broker *b, int64_t op, uint32_t uid, uint32_t
     struct cl_err *err);
 int files_build_end(const struct broker *b, int64_t op, struct cl_err *err);
 
+/* Make dir when it is missing, and give it this owner and mode in any case. */
+int files_folder(const char *dir, uid_t uid, gid_t gid, mode_t mode, struct cl_err *err);
+
 /* Run fn in a child that has become uid:gid; its error comes back. */
 int files_as(uint32_t uid, uint32_t gid, int (*fn)(void *arg, struct cl_err *err), void *arg,
     struct cl_err *err);

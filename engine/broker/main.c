@@ -30,6 +30,7 @@
 #include "engine/broker/registry_store.h"
 #include "engine/broker/serve.h"
 #include "engine/broker/ticket.h"
+#include "engine/broker/transfer.h"
 
 #define CHILDREN_MAX 2000
 #define SWEEP_MS 30000
@@ -152,6 +153,7 @@ static void loop(const struct broker *b, int requests, int execs)
 			accept_one(b, execs, requests, true);
 		if (clock_ms() - swept > SWEEP_MS) {
 			ticket_sweep(&b->place);
+			transfer_sweep(b);
 			swept = clock_ms();
 		}
 	}

@@ -113,6 +113,22 @@ static int do_exec(struct serve *s, struct cl_err *err)
 	return rc;
 }
 
+static int do_transfer(struct serve *s, struct cl_err *err)
+{
+	char id[TICKET_SIZE];
+	struct ticket t;
+	int rc = ticket_read_transfer(&t, &s->in, err);
+
+	if (rc == 0 && serve_parsed(s, err) < 0)
+		rc = -1;
+	if (rc == 0)
+		rc = ticket_put(&s->b->place, &t, id, err);
+	if (rc == 0)
+		ipc_put_str(&s->out, id);
+	ticket_clear(&t);
+	return rc;
+}
+
 static int do_image_list(struct serve *s, struct cl_err *err)
 {
 	return serve_parsed(s, err) < 0 ? -1 : image_list(s->b, s->sock, err);
@@ -238,6 +254,8 @@ static const struct verb {
     {BROKER_PUSH, serve_registry_push},
     {BROKER_PULL, serve_registry_pull},
     {BROKER_REPOSITORY_GC, serve_registry_collect},
+    {BROKER_IMPORT, serve_long_import},
+    {BROKER_TRANSFER, do_transfer},
     {BROKER_CANCEL, do_cancel},
 };
 

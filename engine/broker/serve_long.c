@@ -22,6 +22,7 @@
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
 #include "engine/broker/image.h"
+#include "engine/broker/import.h"
 #include "engine/broker/run.h"
 #include "engine/broker/serve.h"
 #include "engine/broker/watch.h"
@@ -230,6 +231,42 @@ int serve_long_image_build(struct serve *s, struct cl_err *err)
 	if (!check_folder(r.folder) || !check_file(r.file) || !check_folder(r.id))
 		return err_set(err, CL_USAGE, "request: folder, file or id: not allowed");
 	return serve_long_worker(s, recipe_body, NULL, &r, err);
+}
+
+static int import_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	struct unpack_result *r = mem_alloc(sizeof(*r));
+
+	line_init(out, s->sock);
+	if (import_run(s->b, arg, out, r, err) < 0)
+		return -1;
+	ipc_put_i64(&s->out, r->bytes);
+	ipc_put_i32(&s->out, r->files);
+	ipc_put_str(&s->out, r->stack);
+	ipc_put_str(&s->out, r->top);
+	ipc_put_str(&s->out, r->note);
+	return 0;
+}
+
+static void import_cleanup(const struct broker *b, void *arg)
+{
+	import_clean(b, arg);
+}
+
+int serve_long_import(struct serve *s, struct cl_err *err)
+{
+	struct import *a = mem_alloc(sizeof(*a));
+	int rc = import_read(a, &s->in, err);
+
+	if (rc == 0)
+		rc = serve_parsed(s, err);
+	mem_wipe(s->in.data, sizeof(s->in.data));
+	if (rc == 0)
+		rc = serve_long_worker(s, import_body, import_cleanup, a, err);
+	mem_wipe(a, sizeof(*a));
+	mem_free(a);
+	return rc;
 }
 
 static int watch_body(struct serve *s, void *arg, struct cl_err *err)

@@ -15,7 +15,8 @@
 #include "base/path.h"
 #include "engine/broker/check.h"
 
-#define FILE_MAX (1u << 20)
+#define EXTRA_MAX (1 << 20)
+#define FILE_MAX (2u << 20)
 
 int ticket_read(struct ticket *t, struct ipc_in *m, struct cl_err *err)
 {
@@ -43,8 +44,43 @@ int ticket_read(struct ticket *t, struct ipc_in *m, struct cl_err *err)
 	return 0;
 }
 
+/* The extra files of an export come as a descriptor: they are larger than a message. */
+static int read_extra(struct ticket *t, int fd, struct cl_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > EXTRA_MAX)
+		return err_set(err, CL_USAGE, "transfer: its files: not allowed");
+	t->extra = mem_alloc((size_t)st.st_size + 1);
+	if (pread(fd, t->extra, (size_t)st.st_size, 0) != st.st_size)
+		return err_errno(err, CL_FAILED, "transfer");
+	return 0;
+}
+
+int ticket_read_transfer(struct ticket *t, struct ipc_in *m, struct cl_err *err)
+{
+	cl_autoclose int fd = -1;
+
+	memset(t, 0, sizeof(*t));
+	t->kind = ipc_get_range(m, 0, 1) ? TICKET_EXPORT : TICKET_UPLOAD;
+	t->peer_uid = (uint32_t)ipc_get_range(m, 0, CHECK_UID_MAX);
+	if (t->kind == TICKET_EXPORT) {
+		t->project = spec_read_wide(m, 1, CHECK_ID_MAX);
+		t->uid = (uint32_t)ipc_get_range(m, CHECK_UID_MIN, CHECK_UID_MAX);
+		t->gid = (uint32_t)ipc_get_range(m, CHECK_UID_MIN, CHECK_UID_MAX);
+		ipc_get_str(m, t->format, sizeof(t->format));
+		ipc_get_str(m, t->prefix, sizeof(t->prefix));
+		fd = ipc_get_fd(m);
+	}
+	if (m->bad || (t->prefix[0] && !check_name(t->prefix)))
+		return err_set(err, CL_USAGE, "transfer: a field is out of range");
+	return t->kind == TICKET_EXPORT ? read_extra(t, fd, err) : 0;
+}
+
 void ticket_clear(struct ticket *t)
 {
+	mem_free(t->extra);
+	t->extra = NULL;
 	spec_clear_argv(&t->argv);
 	spec_clear_vars(&t->vars);
 }
@@ -71,11 +107,12 @@ static void secret(char id[TICKET_SIZE])
 int ticket_put(const struct place *p, const struct ticket *t, char id[TICKET_SIZE],
     struct cl_err *err)
 {
-	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:b, s:i, s:i, s:I, s:I}", "name",
+	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:b, s:i, s:i, s:I, s:I, s:i, s:I, s:s, s:s, s:s*}", "name",
 	    t->name, "argv", spec_json_argv(&t->argv), "vars", vars_json(&t->vars), "workdir",
 	    t->workdir, "uid", (json_int_t)t->uid, "gid", (json_int_t)t->gid, "tty", (int)t->tty,
 	    "rows", t->rows, "cols", t->cols, "peer", (json_int_t)t->peer_uid, "expires",
-	    (json_int_t)(clock_ms() + TICKET_LIFE_MS));
+	    (json_int_t)(clock_ms() + TICKET_LIFE_MS), "kind", (int)t->kind, "project",
+	    (json_int_t)t->project, "format", t->format, "prefix", t->prefix, "extra", t->extra);
 	char dir[PLACE_PATH], path[PLACE_PATH + TICKET_SIZE + 8];
 	int fd, rc;
 
@@ -133,6 +170,11 @@ static int load(const char *text, size_t len, struct ticket *t)
 	t->cols = (int)docker_int(j, "cols");
 	t->peer_uid = (uint32_t)docker_int(j, "peer");
 	t->expires_ms = docker_int(j, "expires");
+	t->kind = (enum ticket_kind)docker_int(j, "kind");
+	t->project = docker_int(j, "project");
+	mem_copy_str(t->format, sizeof(t->format), docker_str(j, "format"));
+	mem_copy_str(t->prefix, sizeof(t->prefix), docker_str(j, "prefix"));
+	t->extra = json_object_get(j, "extra") ? mem_strdup(docker_str(j, "extra")) : NULL;
 	json_decref(j);
 	return 0;
 }

@@ -17,7 +17,10 @@
 #define TICKET_LIFE_MS 30000
 #define TICKET_SIZE 65
 
+enum ticket_kind { TICKET_EXEC, TICKET_UPLOAD, TICKET_EXPORT };
+
 struct ticket {
+	enum ticket_kind kind;
 	char name[80];
 	struct spec_argv argv;
 	struct spec_vars vars;
@@ -27,11 +30,17 @@ struct ticket {
 	int rows, cols;
 	uint32_t peer_uid;
 	int64_t expires_ms; /* clock_ms() */
+	/* of an export */
+	int64_t project;
+	char format[16], prefix[64];
+	char *extra;        /* JSON object, name -> text; owned */
 };
 
 /* Fields of BROKER_EXEC. */
 int ticket_read(struct ticket *t, struct ipc_in *m, struct cl_err *err);
 void ticket_clear(struct ticket *t);
+/* Fields of BROKER_TRANSFER. */
+int ticket_read_transfer(struct ticket *t, struct ipc_in *m, struct cl_err *err);
 /* Keep it; its secret (64 hex digits) into id. */
 int ticket_put(const struct place *p, const struct ticket *t, char id[TICKET_SIZE],
     struct cl_err *err);

@@ -59,6 +59,8 @@ int client_exec_resize(struct client_exec *x, int rows, int cols);
 int client_exec_signal(struct client_exec *x, const char *name);
 /* Non-blocking: 1 ended (*status 0..255, *signal), 0 not yet, -1 connection lost. */
 int client_exec_ended(struct client_exec *x, int *status, int *signal);
+/* Blocking: until it ended well (0), or -1 with what the broker says. */
+int client_exec_wait(struct client_exec *x, struct cl_err *err);
 void client_exec_close(struct client_exec *x);
 
 /* Percent-encode one path segment or query value; the caller frees. */

@@ -126,6 +126,30 @@ int client_exec_ended(struct client_exec *x, int *status, int *signal)
 	return rc;
 }
 
+int client_exec_wait(struct client_exec *x, struct cl_err *err)
+{
+	struct pollfd p = {.fd = x->control, .events = POLLIN};
+	struct ipc_in *in = mem_alloc(sizeof(*in));
+	struct cl_err why = {0};
+	int rc;
+
+	while ((rc = ipc_recv(x->control, in)) < 0 && (errno == EAGAIN || errno == EINTR))
+		poll(&p, 1, -1);
+	if (rc == 1 && in->type == EXEC_FAILED)
+		ipc_get_err(in, &why);
+	else if (rc == 1 && in->type == EXEC_EXITED && ipc_get_u32(in) != 0)
+		err_set(&why, CL_FAILED, "transfer: it failed");
+	else if (rc != 1 || in->type != EXEC_EXITED)
+		err_set(&why, CL_UNAVAILABLE, "transfer: the broker closed the connection");
+	ipc_close_fds(in);
+	mem_free(in);
+	if (!why.code)
+		return 0;
+	if (err && !err->code)
+		*err = why;
+	return -1;
+}
+
 void client_exec_close(struct client_exec *x)
 {
 	for (int i = x->tty ? 0 : 2; i >= 0; i--) {

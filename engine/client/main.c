@@ -3,7 +3,8 @@
  *
  *   codinglab VERB ...          options of CONTRACT
  *   codinglab --ssh LINE        LINE is what the SSH client sent: a verb, else (with a project) a
- *                               line for sh -c in the project's container
+ *                               line for sh -c in the project's container; left out: it stands in
+ *                               CODINGLAB_LINE
  *
  * Defaults come from CODINGLAB_PROJECT, CODINGLAB_TARGET_TIER, CODINGLAB_TARGET_N (from the SSH user
  * name) and CODINGLAB_SOCKET.
@@ -101,6 +102,7 @@ static int run_ssh(struct verb_ctx *ctx, const char *line)
 {
 	const char *first = line + strspn(line, " \t\n");
 
+	ctx->remote = true;
 	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */
 	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) || !*first ||
 	    strncmp(first, "--", 2) == 0)
@@ -108,11 +110,31 @@ static int run_ssh(struct verb_ctx *ctx, const char *line)
 	return verb_exec_command(ctx, line);
 }
 
+/* What a URL keeps secret is not to stand in a list of processes.  The gateway gives the line of an
+ * SSH client in the environment, which only its user can read. */
+static char *take_line(int argc, char **argv)
+{
+	char *line = argc == 2 && strcmp(argv[1], "--ssh") == 0 ? mem_strdup(getenv("CODINGLAB_LINE"))
+	    : NULL;
+
+	unsetenv("CODINGLAB_LINE");
+	for (int i = 1; i < argc; i++) {
+		char *word = strstr(argv[i], "://") && strchr(argv[i], '@') ? argv[i] : NULL;
+
+		if (!word)
+			continue;
+		argv[i] = mem_strdup(word);
+		memset(word, 'x', strlen(word));
+	}
+	return line;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = interrupt_cb};
 	struct cl_err err = {0};
 	struct verb_ctx ctx;
+	char *line;
 	int rc;
 
 	/* Options by file and environment only: words of a command line are the verb's. */
@@ -124,8 +146,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	fill(&ctx);
-	if (argc == 3 && strcmp(argv[1], "--ssh") == 0)
-		rc = run_ssh(&ctx, argv[2]);
+	line = take_line(argc, argv);
+	if (line || (argc == 3 && strcmp(argv[1], "--ssh") == 0))
+		rc = run_ssh(&ctx, line ? line : argv[2]);
 	else if (argc < 2)
 		rc = verb_run_line(&ctx, "help");
 	else

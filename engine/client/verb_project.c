@@ -15,13 +15,16 @@ int verb_project_create(struct verb_ctx *ctx, const struct verb_args *args)
 	json_t *body, *p;
 	int rc;
 
-	if (verb_args_has(args, "--from")) {
-		err_set(&err, CL_NOT_IMPLEMENTED, "project create --from: not implemented yet");
-		return verb_out_error(ctx, &err);
-	}
 	if (!name_valid(name)) {
 		err_set(&err, CL_USAGE, "project %s: the name is not allowed", name);
 		err_hint(&err, "Use a-z, 0-9 and '-', a letter first, at most 31");
+		return verb_out_error(ctx, &err);
+	}
+	if (verb_args_has(args, "--from"))
+		return verb_import_create(ctx, args);
+	if (!verb_args_has(args, "--stack")) {
+		err_set(&err, CL_USAGE, "project create: say --stack ID, or --from URL");
+		err_hint(&err, "`stack ls` lists the stacks");
 		return verb_out_error(ctx, &err);
 	}
 	body = json_pack("{s:s,s:s}", "name", name, "stack", verb_args_get(args, "--stack"));

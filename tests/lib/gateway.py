@@ -26,7 +26,7 @@ CODES = ("ok failed usage precondition not_found forbidden unauthenticated quota
 VERBS = """#!/bin/sh
 # The fake verb program: its line is a shell's.
 [ "$1" = --ssh ] || exit 99
-exec /bin/sh -c "$2"
+line=$CODINGLAB_LINE; unset CODINGLAB_LINE; exec /bin/sh -c "$line"
 """
 PANE = """#!/usr/bin/python3
 import os

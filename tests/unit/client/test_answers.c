@@ -559,7 +559,7 @@ static void completion(void **state)
 {
 	offers("codinglab sca", " scale \n", true);
 	offers("codinglab pro", " project promote \n", true);
-	offers("codinglab project ''", " create ls show rm member \n", true);
+	offers("codinglab project ''", " create ls show rm import export stack member \n", true);
 	offers("codinglab user r", " rm role \n", true);
 	offers("codinglab config ''", " get set unset \n", true);
 	offers("codinglab ''", " status ", false);

@@ -249,7 +249,7 @@ static void projects(void **state)
 	check("project create shop --stack django --db mariadb", 0, NULL,
 	    "{\"name\":\"shop\",\"stack\":\"django\",\"db\":\"mariadb\"}");
 	check("project create ../x --stack django", 2, "", NULL);
-	check("project create x --stack django --from git://y", 10, "", NULL);
+	check("project create x", 2, "", NULL);
 	assert_string_equal(engine.log, "");
 	check("project ls", 0, "NAME  OWNER  STACK   ROLE   DEV      URL\nshop  alice  django  owner  running\n", NULL);
 	check("project ls -q", 0, "shop  alice  django  owner  running\n", NULL);

@@ -187,8 +187,8 @@ static void test_the_line_is_one_word(void **state)
 	int code;
 
 	for (size_t i = 0; i < CL_COUNT(lines); i++) {
-		snprintf(want, sizeof(want), "2\n--ssh\n%s|", lines[i]);
-		assert_string_equal(tell("echo $#; printf '%s\\n%s|' \"$1\" \"$2\"", lines[i], &code), want);
+		snprintf(want, sizeof(want), "1\n--ssh\n%s|", lines[i]);
+		assert_string_equal(tell("echo $#; printf '%s\\n%s|' \"$1\" \"$CODINGLAB_LINE\"", lines[i], &code), want);
 	}
 }
 

@@ -470,7 +470,7 @@ static void test_a_program(void **state)
 	int fds[3];
 
 	log_in("alice+shop");
-	program("echo \"$2\"; id -u");
+	program("echo \"$CODINGLAB_LINE\"; id -u");
 	say_open(3, true, "config set PW=s3cret", false);
 	assert_int_equal(asked(), AUTH_TARGET);
 	engine_gives("/", "/", 300012, "shop");
@@ -503,7 +503,7 @@ static void test_an_instance_by_name(void **state)
 	int fd;
 
 	log_in("alice+shop.was-2");
-	program("echo \"$2\"; echo $CODINGLAB_TARGET_TIER $CODINGLAB_TARGET_N");
+	program("echo \"$CODINGLAB_LINE\"; echo $CODINGLAB_TARGET_TIER $CODINGLAB_TARGET_N");
 	say_open(0, false, "", true);
 	assert_int_equal(asked(), AUTH_TARGET);
 	engine_gives("/", "/", 300012, "shop");
