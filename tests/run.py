@@ -17,7 +17,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e")
-PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
+PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 TIMEOUT = {"e2e": 1500, "regress": 600, "vt": 600, "contract": 600}
 FUZZ_SECONDS = int(os.environ.get("CODINGLAB_FUZZ_SECONDS", "30"))
 LOGS = ROOT / "build" / "test-logs"
