@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +17,7 @@
 #include "base/mem.h"
 #include "engine/broker/broker_proto.h"
 #include "engine/edge.h"
+#include "engine/local_import.h"
 #include "engine/local_link.h"
 #include "engine/local_repository.h"
 #include "engine/repository.h"
@@ -321,11 +321,6 @@ struct job {
 	size_t size;
 };
 
-struct imported {
-	struct job job; /* first: line_cb() takes it for one */
-	struct backend_imported *out;
-};
-
 static void line_cb(void *arg, struct ipc_in *m)
 {
 	struct job *j = arg;
@@ -599,61 +594,16 @@ static int local_user_home(struct backend *b, uint32_t uid, bool present, struct
 	return local_link_ask(of(b)->link, m, NULL, err);
 }
 
-static void imported_cb(void *arg, struct ipc_in *m)
-{
-	struct backend_imported *out = ((struct imported *)arg)->out;
-
-	out->bytes = ipc_get_i64(m);
-	out->files = ipc_get_i32(m);
-	ipc_get_str(m, out->stack, sizeof(out->stack));
-	ipc_get_str(m, out->top, sizeof(out->top));
-	ipc_get_str(m, out->note, sizeof(out->note));
-}
-
-static int local_import(struct backend *b, const struct backend_import *s,
+static int local_import(struct backend *b, const struct backend_import *i,
     const struct backend_job *job, struct backend_imported *out, struct cl_err *err)
 {
-	struct ipc_out *m = local_link_begin(BROKER_IMPORT);
-	struct imported i = {.job = {.job = job}, .out = out};
-
-	ipc_put_i64(m, s->project);
-	ipc_put_u32(m, s->uid);
-	ipc_put_u32(m, s->gid);
-	ipc_put_u32(m, s->uploader);
-	ipc_put_str(m, s->upload);
-	ipc_put_str(m, s->url);
-	ipc_put_str(m, s->branch);
-	ipc_put_i32(m, s->depth);
-	ipc_put_u32(m, s->replace);
-	return ask_job(b, m, &i.job, imported_cb, err);
+	return local_import_run(of(b)->link, i, job, out, err);
 }
 
 static int local_transfer(struct backend *b, const struct backend_transfer *t, char *ticket,
     size_t size, struct cl_err *err)
 {
-	struct ipc_out *m = local_link_begin(BROKER_TRANSFER);
-	const char *extra = t->extra != NULL ? t->extra : "{}";
-	struct job j = {.text = ticket, .size = size};
-	cl_autoclose int fd = -1;
-	size_t n = strlen(extra);
-
-	ipc_put_u32(m, t->is_export);
-	ipc_put_u32(m, t->peer_uid);
-	if (t->is_export) {
-		/* larger than a message */
-		fd = memfd_create("extra", MFD_CLOEXEC);
-		if (fd < 0 || write(fd, extra, n) != (ssize_t)n) {
-			mem_free(m);
-			return err_errno(err, CL_FAILED, "export");
-		}
-		ipc_put_i64(m, t->project);
-		ipc_put_u32(m, t->uid);
-		ipc_put_u32(m, t->gid);
-		ipc_put_str(m, t->format);
-		ipc_put_str(m, t->prefix);
-		ipc_put_fd(m, fd);
-	}
-	return ask_job(b, m, &j, text_cb, err);
+	return local_import_ticket(of(b)->link, t, ticket, size, err);
 }
 
 /* -- changes -- */
