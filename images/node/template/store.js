@@ -15,8 +15,8 @@ export async function openStore(url) {
 		return new Memory();
 	}
 	const scheme = url.split(':')[0];
-	if (scheme === 'postgres' || scheme === 'postgresql') return Database.postgres(url);
-	if (scheme === 'mysql') return Database.mysql(url);
+	if (scheme === 'postgres' || scheme === 'postgresql') return (await Database.postgres(url)).greet();
+	if (scheme === 'mysql') return (await Database.mysql(url)).greet();
 	throw new Error(`DATABASE_URL: unknown scheme ${scheme}`);
 }
 
@@ -25,6 +25,12 @@ class Database {
 	constructor(query, close) {
 		this.query = query;
 		this.close = close;
+	}
+
+	// The first connection takes longest: it is made before the first request waits for it.
+	async greet() {
+		await this.query('SELECT 1').catch((error) => console.error(`database: ${error.message}`));
+		return this;
 	}
 
 	static async postgres(url) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -46,6 +47,12 @@ func openStore(text string) (store, error) {
 	}
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(8)
+	// the first connection takes longest: it is made before the first request waits for it
+	limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := db.PingContext(limit); err != nil {
+		log.Printf("database: %v", err)
+	}
 	return &database{db, mark}, nil
 }
 
