@@ -106,6 +106,9 @@ const struct config_option config_table[] = {
     {"import.timeout_s", CONFIG_INT, "600", 5, 86400, "longest time of one"},
     {"import.private", CONFIG_STR, "", 0, 0,
 	"networks that imports may reach besides public addresses: CIDR,CIDR"},
+    {"saves.max", CONFIG_INT, "20", 1, 10000, "saves of one project, undo saves not counted"},
+    {"saves.size_mb", CONFIG_INT, "2048", 1, 4194304, "files of one save, MiB"},
+    {"saves.files", CONFIG_INT, "500000", 1, 1000000, "number of files of one save"},
 
     {"trust.bundle", CONFIG_PATH, "/etc/ssl/certs/ca-certificates.crt", 0, 0,
 	"PEM certificates that dev containers and builds trust, mounted, never in an image"},

@@ -289,6 +289,28 @@ int path_create(int root, const char *name, struct cl_err *err)
 	return fd < 0 ? fail(err, name) : 0;
 }
 
+int path_open_new(int root, const char *name, mode_t mode, struct cl_err *err)
+{
+	char leaf[256];
+	cl_autoclose int dir = open_parent(root, name, leaf, err);
+	int fd;
+
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	return fd < 0 ? fail(err, name) : fd;
+}
+
+int path_symlink(int root, const char *name, const char *target, struct cl_err *err)
+{
+	char leaf[256];
+	cl_autoclose int dir = open_parent(root, name, leaf, err);
+
+	if (dir < 0)
+		return -1;
+	return symlinkat(target, dir, leaf) < 0 ? fail(err, name) : 0;
+}
+
 int path_mkdir(int root, const char *name, struct cl_err *err)
 {
 	char leaf[256];

@@ -43,7 +43,11 @@ int path_save_sweep(int root, const char *name);
 
 /* A new empty file; CL_CONFLICT if there is something of that name. */
 int path_create(int root, const char *name, struct cl_err *err);
+/* The same, open for writing: a descriptor, or -1. */
+int path_open_new(int root, const char *name, mode_t mode, struct cl_err *err);
 int path_mkdir(int root, const char *name, struct cl_err *err);
+/* A symbolic link; what it says is not looked at. */
+int path_symlink(int root, const char *name, const char *target, struct cl_err *err);
 /* Never replaces. */
 int path_rename(int root, const char *from, const char *to, struct cl_err *err);
 int path_remove(int root, const char *name, struct cl_err *err);   /* a file, link, or tree */

@@ -207,6 +207,30 @@ struct backend_transfer {
 	char *extra;              /* JSON object of further files, name -> text; NULL = none */
 };
 
+/* A save of a project's dev container and workspace, as two images of the store. */
+struct backend_save {
+	char name[32];            /* "p12-s34": the images are save/NAME and work/NAME */
+	int64_t project, op;
+	uint32_t uid, gid;        /* the project's */
+	char container[80];       /* may be absent: then what it would be made of, */
+	char image[256];          /* id or digest */
+	char base[256];           /* the stack's, to compare packages with */
+	char parent[128];         /* digest of the work image before, "" = everything anew */
+	int64_t max_bytes, max_files;
+};
+
+struct backend_saved {
+	char dev[128], work[128]; /* digests */
+	char *report;             /* JSON, at most 4 MiB; heap, the caller's */
+};
+
+struct backend_load {
+	int64_t project, op;
+	uint32_t uid, gid;
+	char dev[128], work[128];
+	int64_t max_bytes;
+};
+
 struct backend_change {       /* a thing happened to a container of ours */
 	char name[80];
 	char what[16];            /* "start", "die", "oom", "remove", "resync" = look at everything */
@@ -291,6 +315,18 @@ struct backend_ops {
 	    struct cl_err *err);
 	/* The user's own folder ${state}/users/<uid> (0700), with swap/ in it; made or removed. */
 	int (*user_home)(struct backend *b, uint32_t uid, bool present, struct cl_err *err);
+	/* Make both images; repeatable.  Files are read while people work. */
+	int (*save)(struct backend *b, const struct backend_save *s, const struct backend_job *job,
+	    struct backend_saved *out, struct cl_err *err);
+	/* Give the images of a save the names of another, of any project. */
+	int (*save_copy)(struct backend *b, const struct backend_load *l, const char *name,
+	    struct cl_err *err);
+	/* Make the files of a save beside the workspace; put them in its place in one step (repeatable,
+	 * without a dev container); or forget them. */
+	int (*load)(struct backend *b, const struct backend_load *l, const struct backend_job *job,
+	    struct cl_err *err);
+	int (*load_swap)(struct backend *b, int64_t project, int64_t op, struct cl_err *err);
+	int (*load_drop)(struct backend *b, int64_t project, int64_t op, struct cl_err *err);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);

@@ -21,6 +21,7 @@
 #include "engine/local_link.h"
 #include "engine/local_repository.h"
 #include "engine/repository.h"
+#include "engine/local_save.h"
 
 #define PROBE_MS 3000
 #define PROBE_REPLY 4096
@@ -606,6 +607,36 @@ static int local_transfer(struct backend *b, const struct backend_transfer *t, c
 	return local_import_ticket(of(b)->link, t, ticket, size, err);
 }
 
+/* -- saves -- */
+
+static int local_save(struct backend *b, const struct backend_save *s, const struct backend_job *job,
+    struct backend_saved *out, struct cl_err *err)
+{
+	return local_save_make(of(b)->link, s, job, out, err);
+}
+
+static int local_copy(struct backend *b, const struct backend_load *l, const char *name,
+    struct cl_err *err)
+{
+	return local_save_copy(of(b)->link, l, name, err);
+}
+
+static int local_load(struct backend *b, const struct backend_load *l, const struct backend_job *job,
+    struct cl_err *err)
+{
+	return local_save_load(of(b)->link, l, job, err);
+}
+
+static int local_swap(struct backend *b, int64_t project, int64_t op, struct cl_err *err)
+{
+	return local_save_swap(of(b)->link, project, op, err);
+}
+
+static int local_drop(struct backend *b, int64_t project, int64_t op, struct cl_err *err)
+{
+	return local_save_drop(of(b)->link, project, op, err);
+}
+
 /* -- changes -- */
 
 struct watch {
@@ -654,5 +685,8 @@ const struct backend_ops backend_local_ops = {
 	.stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
 	.network_remove = local_network_remove, .workspace_create = local_workspace_create,
 	.workspace_remove = local_workspace_remove, .workspace_read = local_workspace_read,
-	.import = local_import, .transfer = local_transfer, .user_home = local_user_home, .watch = local_watch,
+	.import = local_import, .transfer = local_transfer,
+	.user_home = local_user_home, .save = local_save, .save_copy = local_copy,
+	.load = local_load, .load_swap = local_swap, .load_drop = local_drop,
+	.watch = local_watch,
 };

@@ -491,6 +491,60 @@ static int sim_user_home(struct backend *b, uint32_t uid, bool present, struct c
 	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, present ? "home" : "home-rm", name, err));
 }
 
+static int sim_save(struct backend *b, const struct backend_save *v, const struct backend_job *job,
+    struct backend_saved *out, struct cl_err *err)
+{
+	struct sim *s = b->ctx;
+	char id[64];
+
+	memset(out, 0, sizeof(*out));
+	sim_line(job, "saving");
+	if (backend_sim_begin(s, "save", v->name, err) != 0)
+		return backend_sim_end(s, -1);
+	(void)snprintf(out->dev, sizeof(out->dev), "sha256:%064d", ++s->builds);
+	(void)snprintf(out->work, sizeof(out->work), "sha256:%064d", ++s->builds);
+	(void)snprintf(id, sizeof(id), "save/%s", v->name);
+	backend_sim_image_add(s, id, "");
+	(void)snprintf(id, sizeof(id), "work/%s", v->name);
+	backend_sim_image_add(s, id, "");
+	out->report = mem_printf("{\"tree\":\"%064d\",\"image\":\"%s\",\"files\":3,\"bytes\":1000,"
+	    "\"written\":100,\"same\":false,\"whole\":%s}", s->builds, out->dev,
+	    v->parent[0] != '\0' ? "false" : "true");
+	return backend_sim_end(s, 0);
+}
+
+static int sim_save_copy(struct backend *b, const struct backend_load *l, const char *name,
+    struct cl_err *err)
+{
+	(void)l;
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "save-copy", name, err));
+}
+
+static int sim_load(struct backend *b, const struct backend_load *l, const struct backend_job *job,
+    struct cl_err *err)
+{
+	sim_line(job, "loading");
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "load", l->work, err));
+}
+
+static int sim_load_swap(struct backend *b, int64_t project, int64_t op, struct cl_err *err)
+{
+	char name[32];
+
+	(void)op;
+	(void)snprintf(name, sizeof(name), "p%lld", (long long)project);
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "swap", name, err));
+}
+
+static int sim_load_drop(struct backend *b, int64_t project, int64_t op, struct cl_err *err)
+{
+	char name[32];
+
+	(void)op;
+	(void)snprintf(name, sizeof(name), "p%lld", (long long)project);
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "drop-load", name, err));
+}
+
 static int sim_watch(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
     backend_cancel_cb *cancelled, void *arg, struct cl_err *err)
 {
@@ -557,5 +611,10 @@ const struct backend_ops backend_sim_ops = {
 	.import = sim_import,
 	.transfer = sim_transfer,
 	.user_home = sim_user_home,
+	.save = sim_save,
+	.save_copy = sim_save_copy,
+	.load = sim_load,
+	.load_swap = sim_load_swap,
+	.load_drop = sim_load_drop,
 	.watch = sim_watch,
 };

@@ -192,8 +192,39 @@ static const char project_db[] =
     "ALTER TABLE project ADD COLUMN db TEXT NOT NULL DEFAULT '';"
     "UPDATE project SET db = 'postgresql';";
 
+static const char saves[] =
+    "CREATE TABLE save ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " project INTEGER NOT NULL REFERENCES project(id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL,"
+    " message TEXT NOT NULL DEFAULT '',"
+    " by TEXT NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " state TEXT NOT NULL DEFAULT 'saving' CHECK (state IN ('saving','ready')),"
+    " undo INTEGER NOT NULL DEFAULT 0 CHECK (undo IN (0,1)),"
+    " stack TEXT NOT NULL,"
+    " base TEXT NOT NULL DEFAULT '',"  /* digest of the stack's image below it */
+    " dev TEXT NOT NULL DEFAULT '',"   /* digests of its images */
+    " work TEXT NOT NULL DEFAULT '',"
+    " dev_stored TEXT NOT NULL DEFAULT '',"  /* digests in the repository; '' = not there */
+    " work_stored TEXT NOT NULL DEFAULT '',"
+    " tree TEXT NOT NULL DEFAULT '',"  /* hash of its files */
+    " files INTEGER NOT NULL DEFAULT 0,"
+    " bytes INTEGER NOT NULL DEFAULT 0,"
+    " written INTEGER NOT NULL DEFAULT 0,"
+    " depth INTEGER NOT NULL DEFAULT 0,"
+    " op INTEGER NOT NULL DEFAULT 0,"
+    " diff TEXT NOT NULL DEFAULT '{}',"
+    " UNIQUE (project, name)) STRICT;"
+    /* the save that the dev container is made of; NULL = the stack's image */
+    "ALTER TABLE project ADD COLUMN loaded INTEGER REFERENCES save(id) ON DELETE SET NULL;"
+    /* the save that the workspace was last the same as */
+    "ALTER TABLE project ADD COLUMN nearest INTEGER REFERENCES save(id) ON DELETE SET NULL;"
+    "ALTER TABLE project ADD COLUMN loads INTEGER NOT NULL DEFAULT 0;"; /* how often one was loaded */
+
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
     {2, "projects know their database", project_db},
+    {3, "saves", saves},
 };
 const int migrations_count = CL_COUNT(migrations_table);

@@ -10,9 +10,11 @@
 #include "engine/event.h"
 #include "engine/image.h"
 #include "engine/import.h"
+#include "engine/load.h"
 #include "engine/manifest.h"
 #include "engine/op.h"
 #include "engine/reconcile.h"
+#include "engine/save.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -22,6 +24,8 @@ struct op_removal {
 	struct store_project project;
 	struct backend_route routes[2];
 	int nroutes;
+	struct save_gone *saves;
+	size_t nsaves;
 	struct cl_err err;
 };
 
@@ -30,6 +34,8 @@ static int op_run_dev(struct op_live *o, struct cl_err *err);
 static int op_run_restart(struct op_live *o, struct cl_err *err);
 static int op_run_remove(struct op_live *o, struct cl_err *err);
 static int op_remove_route_cb(void *arg, const struct store_env *row);
+static int op_remove_save_cb(void *arg, const struct store_save *row);
+static void op_remove_free(struct op_removal *r);
 static void op_remove_work(struct op_live *o, void *arg);
 static int op_remove_containers(struct backend *b, int64_t project, struct cl_err *err);
 static int op_remove_rest(struct backend *b, struct op_removal *r, uint32_t uid);
@@ -47,6 +53,9 @@ const struct op_kind op_table[] = {
 	{ "restart", false, op_run_restart, NULL },
 	{ "image build", true, image_run, NULL },
 	{ "project import", true, import_run, import_cancel },
+	{ "save", true, save_run, NULL },
+	{ "saves rm", false, save_run_remove, NULL },
+	{ "load", true, load_run, NULL },
 	{ "project rm", false, op_run_remove, NULL },
 	{ NULL, false, NULL, NULL },
 };
@@ -85,8 +94,9 @@ static int op_run_remove(struct op_live *o, struct cl_err *err)
 	}
 	r = mem_alloc(sizeof(*r));
 	if (store_project_get(e->store, o->project, &r->project, err) != 0 ||
-	    store_env_each(e->store, o->project, op_remove_route_cb, r, err) != 0) {
-		mem_free(r);
+	    store_env_each(e->store, o->project, op_remove_route_cb, r, err) != 0 ||
+	    store_save_each(e->store, o->project, op_remove_save_cb, r, err) != 0) {
+		op_remove_free(r);
 		if (err->code != CL_NOT_FOUND)
 			return -1;
 		op_done(e, o->id, ""); /* a killed engine had come to the end but for this */
@@ -110,6 +120,26 @@ static int op_remove_route_cb(void *arg, const struct store_env *row)
 	(void)mem_copy_str(route->env, sizeof(route->env), row->name);
 	(void)mem_copy_str(route->host, sizeof(route->host), row->host);
 	return 0;
+}
+
+static int op_remove_save_cb(void *arg, const struct store_save *row)
+{
+	struct op_removal *r = arg;
+	struct save_gone *g;
+
+	r->saves = mem_resize(r->saves, r->nsaves + 1, sizeof(*r->saves));
+	g = &r->saves[r->nsaves++];
+	g->row = *row;
+	/* all of the project's go: nobody shares anything */
+	g->drop_dev = row->dev_stored[0] != '\0';
+	g->drop_work = row->work_stored[0] != '\0';
+	return 0;
+}
+
+static void op_remove_free(struct op_removal *r)
+{
+	mem_free(r->saves);
+	mem_free(r);
 }
 
 static void op_remove_work(struct op_live *o, void *arg)
@@ -153,6 +183,9 @@ static int op_remove_rest(struct backend *b, struct op_removal *r, uint32_t uid)
 	if (b->ops->image_remove(b, name, &r->err) != 0 && r->err.code != CL_NOT_FOUND)
 		return -1;
 	err_clear(&r->err);
+	for (size_t i = 0; i < r->nsaves; i++)
+		if (save_remove(b, &r->saves[i], &r->err) != 0)
+			return -1;
 	return b->ops->workspace_remove(b, r->project.id, uid, &r->err);
 }
 
@@ -163,7 +196,7 @@ static void op_remove_done(struct op_live *o, void *arg)
 	struct cl_err err = { 0 };
 
 	if (e->stopping) {
-		mem_free(r);
+		op_remove_free(r);
 		return;
 	}
 	if (r->err.code == CL_UNAVAILABLE) {
@@ -184,5 +217,5 @@ static void op_remove_done(struct op_live *o, void *arg)
 	}
 	if (err.code != CL_OK)
 		log_error("project %lld: %s", (long long)r->project.id, err.message);
-	mem_free(r);
+	op_remove_free(r);
 }

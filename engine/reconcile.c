@@ -118,6 +118,28 @@ void reconcile_restart_dev(struct engine *e, int64_t project)
 	reconcile_entry_find(e, project, "ide", true)->restart = true;
 }
 
+void reconcile_renew_dev(struct engine *e, int64_t project)
+{
+	reconcile_entry_find(e, project, "ide", true)->renew = true;
+}
+
+bool reconcile_hold_dev(struct engine *e, int64_t project, bool hold)
+{
+	struct reconcile_entry *x = reconcile_entry_find(e, project, "ide", true);
+
+	x->held = hold;
+	if (hold && x->running)
+		atomic_store(&x->interrupt, true);
+	return !x->running;
+}
+
+bool reconcile_dev_held(struct engine *e, int64_t project)
+{
+	const struct reconcile_entry *x = reconcile_entry_find(e, project, "ide", false);
+
+	return x != NULL && x->held;
+}
+
 uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env)
 {
 	struct reconcile_entry *x = reconcile_entry_find(e, project, env, true);
@@ -169,7 +191,7 @@ bool reconcile_dev_running(struct engine *e, int64_t project)
 {
 	const struct reconcile_entry *x = reconcile_entry_find(e, project, "ide", false);
 
-	return x != NULL && x->dev_running && !x->restart;
+	return x != NULL && x->dev_running && !x->restart && !x->renew;
 }
 
 void reconcile_explain(struct engine *e, int64_t project, const char *env, const int want[3],
@@ -286,7 +308,7 @@ static void reconcile_tick_cb(uv_timer_t *t)
 		return;
 	rc->hooks.tick(rc->e);
 	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next)
-		if (!x->running && !x->forgotten && x->wake_ms <= now)
+		if (!x->running && !x->forgotten && !x->held && x->wake_ms <= now)
 			reconcile_begin(x);
 }
 

@@ -44,6 +44,11 @@ void reconcile_close(struct engine *e);
 void reconcile_wake(struct engine *e);
 /* The dev container is to be made anew by its next pass. */
 void reconcile_restart_dev(struct engine *e, int64_t project);
+/* No passes over the dev container until it is let go (hold false); held, true once none runs. */
+bool reconcile_hold_dev(struct engine *e, int64_t project, bool hold);
+bool reconcile_dev_held(struct engine *e, int64_t project);
+/* The same as restart, unless it was made by its present spec. */
+void reconcile_renew_dev(struct engine *e, int64_t project);
 
 /* Something else is wanted in env "dev", "prod" or "ide" of a project.  Returns the pass's number
  * from which on it is seen to (reconcile_hooks.settled tells when).  Never fails. */

@@ -13,23 +13,28 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
+#include "engine/save.h"
 #include "engine/stacks.h"
 #include "engine/store_project.h"
+#include "engine/store_save.h"
 
 #define DEV_START_MS 60000
 #define DEV_POLL_MS 50
+#define DEV_FETCH_S 900
 #define DEV_LOCKS 16
 
 struct dev_pass {
 	struct reconcile_entry *x;
 	struct backend_spec spec;
-	bool want, restart;
+	struct store_save loaded; /* what it is made of; id 0 = the stack's image */
+	bool want, restart, renew;
 	bool running;           /* out */
 	struct cl_err err;
 };
 
 static pthread_mutex_t dev_locks[DEV_LOCKS] = { [0 ... DEV_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
 
+static int dev_up_or_fetch(struct engine *e, struct dev_pass *p);
 static void dev_work(struct engine *e, void *arg);
 static int dev_look(struct engine *e, const struct backend_spec *spec, struct backend_instance *seen,
     struct cl_err *err);
@@ -55,6 +60,9 @@ bool reconcile_dev_start(struct reconcile_entry *x)
 	}
 	p->want = project.dev_want;
 	p->restart = x->restart;
+	p->renew = x->renew;
+	(void)store_save_get(x->e->store, store_save_loaded(x->e->store, x->project), &p->loaded,
+	    NULL);
 	if (p->want && strcmp(project.dev_state, "running") != 0 &&
 	    strcmp(project.dev_state, "starting") != 0 && x->fails == 0) {
 		(void)store_project_set_dev(x->e->store, x->project, true, "starting", "", &err);
@@ -70,6 +78,7 @@ int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *s
 {
 	struct store_project p;
 	struct manifest m = { .project = project, .env = "dev" };
+	struct store_save loaded;
 
 	if (store_project_get(e->store, project, &p, err) != 0)
 		return -1;
@@ -82,9 +91,13 @@ int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *s
 	m.gid = engine_gid(e, project);
 	if (manifest_dev(&m, 0, spec, err) != 0)
 		return -1;
+	if (store_save_get(e->store, store_save_loaded(e->store, project), &loaded, NULL) == 0)
+		(void)mem_copy_str(spec->image, sizeof(spec->image), loaded.dev);
 	spec->memory = config_int("runtime.memory_mb") << 20;
 	spec->pids = (int)config_int("runtime.pids");
-	spec->generation = manifest_generation(spec);
+	/* After each load another container: its workspace is another folder. */
+	spec->generation = manifest_generation(spec) +
+	    (uint64_t)store_save_loads(e->store, project) * UINT64_C(0x9E3779B97F4A7C15);
 	return 0;
 }
 
@@ -121,16 +134,34 @@ int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_
 	return rc;
 }
 
+/* The image of a save may be in the repository alone: on another machine, or cleaned up here. */
+static int dev_up_or_fetch(struct engine *e, struct dev_pass *p)
+{
+	struct backend_job job = { .cancelled = dev_interrupted, .arg = p->x, .timeout_s = DEV_FETCH_S };
+	struct cl_err why = { 0 };
+
+	if (reconcile_dev_up(e, &p->spec, dev_interrupted, p->x, &why) == 0)
+		return 0;
+	if (why.code != CL_PRECONDITION || p->loaded.dev_stored[0] == '\0') {
+		p->err = why;
+		return -1;
+	}
+	if (save_pull(&e->backend, &p->loaded, &job, &p->err) != 0)
+		return -1;
+	return reconcile_dev_up(e, &p->spec, dev_interrupted, p->x, &p->err);
+}
+
 static void dev_work(struct engine *e, void *arg)
 {
 	struct dev_pass *p = arg;
 	struct backend_instance seen;
 	int rc = dev_look(e, &p->spec, &seen, &p->err);
 
-	if (rc == 0 && seen.name[0] != '\0' && (!p->want || p->restart))
+	if (rc == 0 && seen.name[0] != '\0' && (!p->want || p->restart ||
+	    (p->renew && seen.generation != p->spec.generation)))
 		rc = e->backend.ops->remove(&e->backend, p->spec.name, 2, &p->err);
 	if (rc == 0 && p->want)
-		rc = reconcile_dev_up(e, &p->spec, dev_interrupted, p->x, &p->err);
+		rc = dev_up_or_fetch(e, p);
 	p->running = rc == 0 && p->want;
 	engine_post(e, dev_done, p);
 }
@@ -170,6 +201,8 @@ static void dev_done(struct engine *e, void *arg)
 	x->dev_running = p->running;
 	if (p->restart && p->err.code == CL_OK)
 		x->restart = false;
+	if (p->renew && p->err.code == CL_OK)
+		x->renew = false;
 	x->fails = p->err.code == CL_OK || newer ? 0 : x->fails + 1;
 	for (int i = 1; i < x->fails && pause < 60000; i++)
 		pause *= 2;

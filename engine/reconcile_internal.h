@@ -30,6 +30,8 @@ struct reconcile_entry {
 	size_t nitems;
 	bool dev_running;        /* env ide */
 	bool restart;            /* env ide: remove it first */
+	bool held;               /* env ide: no passes for now */
+	bool renew;              /* env ide: remove it first, if it is of another generation */
 };
 
 struct reconcile {

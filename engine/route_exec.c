@@ -16,6 +16,7 @@
 #include "engine/stacks.h"
 #include "engine/status.h"
 #include "engine/store_project.h"
+#include "engine/store_save.h"
 #include "images/appfile.h"
 #include "images/field.h"
 
@@ -174,6 +175,10 @@ static int exec_dev(struct engine *e, const struct request *r, struct exec_job *
 		return -1;
 	if (strcmp(p.state, "ready") != 0)
 		return err_set(err, CL_CONFLICT, "project %s: it is %s", p.name, p.state);
+	if (reconcile_dev_held(e, r->project)) {
+		err_set(err, CL_UNAVAILABLE, "project %s: a save is being loaded", p.name);
+		return err_hint(err, "Try again in a moment");
+	}
 	j->stacks = stacks_take(e);
 	j->stack = stack_find_choice(j->stacks, p.stack, err);
 	if (j->stack == NULL || reconcile_dev_spec(e, r->project, &j->dev, err) != 0)
@@ -382,8 +387,8 @@ static int dev(struct engine *e, struct request *r, struct reply *p, struct cl_e
 	struct store_project project;
 
 	if (strcmp(action, "up") != 0 && strcmp(action, "stop") != 0 &&
-	    strcmp(action, "restart") != 0)
-		return err_set(err, CL_USAGE, "action: must be up, stop or restart");
+	    strcmp(action, "restart") != 0 && strcmp(action, "fresh") != 0)
+		return err_set(err, CL_USAGE, "action: must be up, stop, restart or fresh");
 	if (store_project_get(e->store, r->project, &project, err) != 0)
 		return -1;
 	if (strcmp(project.state, "ready") != 0)
@@ -392,6 +397,12 @@ static int dev(struct engine *e, struct request *r, struct reply *p, struct cl_e
 	if (store_project_set_dev(e->store, r->project, strcmp(action, "stop") != 0,
 	    project.dev_state, project.dev_reason, err) != 0)
 		return -1;
+	if (strcmp(action, "fresh") == 0) {
+		action = "restart";
+		if (op_check(e, r->project, "ide", err) != 0 ||
+		    store_save_set_loaded(e->store, r->project, 0, err) != 0)
+			return -1;
+	}
 	return op_begin(e, r, p, action, r->project, "ide", NULL, NULL, err);
 }
 

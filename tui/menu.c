@@ -51,6 +51,8 @@ static const struct item items[] = {
 	{ NULL, "Start the container", "up", false },
 	{ NULL, "Stop the container", "stop", false },
 	{ NULL, "Restart the container", "restart", false },
+	{ NULL, "Keep container and files", "save --", false },
+	{ NULL, "What was kept", "saves", false },
 	{ "Deploy", "Ship to production", "ship-project", false },
 	{ NULL, "Deploy to dev", "deploy", false },
 	{ NULL, "Promote dev to production", "promote", false },

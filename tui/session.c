@@ -316,6 +316,12 @@ static void own_event(struct ui *ui, const char *type, json_t *event)
 		    str(event, "text"));
 	else if (strcmp(type, "project.removed") == 0 && ui->info->project_id)
 		ui_message(ui, UI_ERROR, "this project was removed; Ctrl-Q leaves");
+	else if (strcmp(type, "project.loaded") == 0 && ui->info->project_id &&
+	    json_integer_value(json_object_get(event, "project")) == ui->info->project_id)
+		/* The workspace is another folder now, and this process may enter the old one alone.
+		 * Its doors are cut without a word: each asks for the session again and gets a new one,
+		 * which brings files, terminals and unsaved text back. */
+		ui->quitting = true;
 }
 
 static void event_cb(void *arg, const char *type, json_t *event)

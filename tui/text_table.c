@@ -108,6 +108,8 @@ const struct text_row text_table[] = {
 	{ "Start the container", "컨테이너 시작" },
 	{ "Stop the container", "컨테이너 중지" },
 	{ "Restart the container", "컨테이너 재시작" },
+	{ "Keep container and files", "컨테이너와 파일 보관" },
+	{ "What was kept", "보관 목록" },
 	{ "Ship to production", "운영 환경에 출시" },
 	{ "Deploy to dev", "dev에 배포" },
 	{ "Promote dev to production", "dev를 운영으로 승격" },

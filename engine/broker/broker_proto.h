@@ -56,6 +56,15 @@ enum broker_verb {
 	BROKER_WORKSPACE_REMOVE, /* i64 project; u32 uid */
 	BROKER_WORKSPACE_READ,   /* i64 project; u32 uid; str name; i64 max -> DATA... */
 	BROKER_USER_HOME,        /* u32 uid; u32 present */
+	BROKER_SAVE,             /* i64 project; i64 op; u32 uid; u32 gid; str name ("p12-s34");
+	                            str container; str image; str base; str parent; i64 max_bytes;
+	                            i64 max_files -> LINE... DATA... (the report, JSON)
+	                            OK str dev digest; str work digest */
+	BROKER_SAVE_COPY,        /* as LOAD; str name: its images get the names of another save */
+	BROKER_LOAD,             /* i64 project; i64 op; u32 uid; u32 gid; str work digest;
+	                            str dev digest; i64 max_bytes: made beside the workspace */
+	BROKER_LOAD_SWAP,        /* i64 project; i64 op: in its place; repeatable */
+	BROKER_LOAD_DROP,        /* i64 project; i64 op: not needed after all */
 	BROKER_WATCH,            /* -> CHANGE... until cancelled */
 	BROKER_PUSH,             /* str image (id, "id:tag" or digest); str repository; str tag;
 	                            i32 timeout_s -> LINE... OK str digest of the manifest */

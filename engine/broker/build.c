@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/broker/check.h"
+#include "engine/broker/commit.h"
 #include "engine/broker/container.h"
 #include "engine/broker/files.h"
 #include "engine/broker/reach.h"
@@ -169,33 +170,13 @@ static int step_copy(const struct broker *b, const struct build *s, struct line 
 	return rc;
 }
 
-static void add_change(struct buf *url, const char *text)
-{
-	char escaped[8192];
-
-	docker_escape(text, escaped, sizeof(escaped));
-	buf_add_str(url, "&changes=");
-	buf_add_str(url, escaped);
-}
-
-static void add_label(struct buf *url, const char *name, const char *value)
-{
-	json_t *j = json_string(value);
-	char *quoted = json_dumps(j, JSON_ENCODE_ANY);
-	cl_autofree char *text = mem_printf("LABEL %s=%s", name, quoted ? quoted : "\"\"");
-
-	add_change(url, text);
-	mem_free(quoted);
-	json_decref(j);
-}
-
-static void add_cmd(struct buf *url, const struct spec_argv *cmd)
+static void add_cmd(struct commit *c, const struct spec_argv *cmd)
 {
 	json_t *j = spec_json_argv(cmd);
 	char *list = json_dumps(j, JSON_COMPACT);
 	cl_autofree char *text = mem_printf("CMD %s", list ? list : "[]");
 
-	add_change(url, text);
+	commit_add(c, text);
 	mem_free(list);
 	json_decref(j);
 }
@@ -203,38 +184,18 @@ static void add_cmd(struct buf *url, const struct spec_argv *cmd)
 static int commit(const struct broker *b, const struct build *s, char *digest, size_t size,
     struct cl_err *err)
 {
-	char base[DOCKER_URL], full[PLACE_NAME], name[80], ref[256], tag[32];
-	struct buf url;
-	json_t *j = NULL;
-	int rc;
+	char name[80], tag[32];
+	struct commit c;
 
-	step_name(s->op, "copy", name, sizeof(name));
-	place_container(&b->place, name, full);
-	place_image(&b->place, s->id, NULL, ref, sizeof(ref));
-	ref[strcspn(ref, ":")] = '\0';
-	snprintf(tag, sizeof(tag), "op%lld", (long long)s->op);
-	docker_url(base, "/commit?container=%s&repo=%s&tag=%s&pause=false", full, ref, tag);
-	buf_init(&url, 1 << 18);
-	buf_add_str(&url, base);
+	commit_begin(&c);
 	if (s->cmd.n)
-		add_cmd(&url, &s->cmd);
-	add_change(&url, "WORKDIR /app");
-	add_label(&url, "codinglab.image", s->id);
-	add_label(&url, "codinglab.parent", s->onto);
+		add_cmd(&c, &s->cmd);
+	commit_add(&c, "WORKDIR /app");
 	for (size_t i = 0; i < s->labels.n; i++)
-		add_label(&url, s->labels.items[i].name, s->labels.items[i].value);
-	rc = docker_call(&b->docker, "POST", url.data, json_object(), &j, err);
-	buf_clear(&url);
-	if (rc == 201 || rc == 200) {
-		const char *id = docker_str(j, "Id");
-
-		snprintf(digest, size, "%s%s", strncmp(id, "sha256:", 7) == 0 ? "" : "sha256:", id);
-		rc = check_digest(digest) ? 0 : err_set(err, CL_FAILED, "commit: no image came of it");
-	} else {
-		rc = err_set(err, CL_FAILED, "commit: refused");
-	}
-	json_decref(j);
-	return rc;
+		commit_label(&c, s->labels.items[i].name, s->labels.items[i].value);
+	step_name(s->op, "copy", name, sizeof(name));
+	snprintf(tag, sizeof(tag), "op%lld", (long long)s->op);
+	return commit_run(b, &c, name, s->id, tag, s->onto, digest, size, err);
 }
 
 void build_clean(const struct broker *b, int64_t op)

@@ -1,6 +1,7 @@
 /* Calls of the Docker API: see docker.h.  HTTP is base/fetch's, JSON is jansson's. */
 #include "engine/broker/docker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 
 #define CALL_MS 60000
+#define STREAM_MS 1800000
 #define LIST_TRIES 5
 #define LIST_PAUSE_US 20000u
 #define REPLY_MAX (8u << 20)
@@ -192,6 +194,78 @@ int docker_send(const struct docker *d, const char *method, const char *url, con
 
 	snprintf(header, sizeof(header), "Content-Type: %s", type);
 	return run(d, &req, NULL, err);
+}
+
+struct sink {
+	int fd;
+	int64_t left;
+	int failed; /* errno of a write, EFBIG past the ceiling */
+};
+
+static int sink_cb(void *arg, const char *data, size_t len)
+{
+	struct sink *s = arg;
+
+	s->left -= (int64_t)len;
+	if (s->left < 0)
+		s->failed = EFBIG;
+	while (len && !s->failed) {
+		ssize_t n = write(s->fd, data, len);
+
+		if (n < 0 && errno != EINTR)
+			s->failed = errno;
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return s->failed;
+}
+
+int docker_get_fd(const struct docker *d, const char *url, int fd, int64_t max, struct cl_err *err)
+{
+	struct sink s = {.fd = fd, .left = max};
+	struct fetch_request req = {.method = "GET", .url = url, .unix_path = d->socket,
+	    .timeout_ms = STREAM_MS, .data_cb = sink_cb, .arg = &s};
+	struct cl_err why = {0};
+	int rc = run(d, &req, NULL, &why);
+
+	if (rc == 200 && !s.failed)
+		return 0;
+	if (s.failed == EFBIG)
+		return err_set(err, CL_TOO_LARGE, "container engine: its answer has more than %lld MB",
+		    (long long)(max >> 20));
+	errno = s.failed;
+	if (s.failed)
+		return err_errno(err, s.failed == ENOSPC ? CL_UNAVAILABLE : CL_FAILED,
+		    "keeping the container engine's answer");
+	if (!why.code)
+		err_set(&why, CL_FAILED, "container engine: answered %d", rc);
+	return err_set(err, why.code, "%s", why.message);
+}
+
+static size_t source_cb(void *arg, char *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(*(int *)arg, data, size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? (size_t)-1 : (size_t)n;
+}
+
+int docker_send_fd(const struct docker *d, const char *method, const char *url, const char *type,
+    int fd, json_t **reply, struct cl_err *err)
+{
+	char header[96];
+	const char *const headers[] = {header, NULL};
+	struct fetch_request req = {
+	    .method = method, .url = url, .unix_path = d->socket, .max_reply = REPLY_MAX,
+	    .timeout_ms = STREAM_MS, .read_cb = source_cb, .arg = &fd, .headers = headers,
+	};
+
+	snprintf(header, sizeof(header), "Content-Type: %s", type);
+	return run(d, &req, reply, err);
 }
 
 int docker_upgrade(const struct docker *d, const char *url, json_t *body, struct buf *early,

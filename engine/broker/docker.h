@@ -41,6 +41,11 @@ json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err)
 /* POST or PUT of bytes that are no JSON. */
 int docker_send(const struct docker *d, const char *method, const char *url, const char *type,
     const void *data, size_t len, struct cl_err *err);
+/* GET into fd, at most max bytes (CL_TOO_LARGE).  404 is CL_NOT_FOUND. */
+int docker_get_fd(const struct docker *d, const char *url, int fd, int64_t max, struct cl_err *err);
+/* POST or PUT of what fd holds from where it stands; *reply as docker_call() has it, may be NULL. */
+int docker_send_fd(const struct docker *d, const char *method, const char *url, const char *type,
+    int fd, json_t **reply, struct cl_err *err);
 /* Hijack: the raw stream after `Upgrade: tcp`; early bytes in *early.  body is consumed. */
 int docker_upgrade(const struct docker *d, const char *url, json_t *body, struct buf *early,
     struct cl_err *err);

@@ -164,7 +164,7 @@ struct reading {
 	int sock;
 };
 
-static int send_data(int sock, const char *data, size_t len, struct cl_err *err)
+int files_send(int sock, const char *data, size_t len, struct cl_err *err)
 {
 	struct ipc_out m;
 
@@ -190,7 +190,7 @@ static int read_cb(void *arg, struct cl_err *err)
 	if (root < 0)
 		return -1;
 	data = path_read(root, r->name, r->max, &len, err);
-	return data ? send_data(r->sock, data, len, err) : -1;
+	return data ? files_send(r->sock, data, len, err) : -1;
 }
 
 int files_read(const struct broker *b, int sock, int64_t project, uint32_t uid, const char *name,

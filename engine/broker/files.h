@@ -22,6 +22,8 @@ int files_remove(const struct broker *b, int64_t project, struct cl_err *err);
 /* Send the file as BROKER_DATA on sock; more than max bytes is CL_TOO_LARGE. */
 int files_read(const struct broker *b, int sock, int64_t project, uint32_t uid, const char *name,
     size_t max, struct cl_err *err);
+/* Send bytes as BROKER_DATA. */
+int files_send(int sock, const char *data, size_t len, struct cl_err *err);
 int files_user(const struct broker *b, uint32_t uid, bool present, struct cl_err *err);
 
 /* A folder for one build, owned by the user, empty; and its end. */

@@ -12,6 +12,7 @@
 #include "engine/broker/container_net.h"
 #include "engine/broker/files.h"
 #include "engine/broker/image.h"
+#include "engine/broker/load.h"
 #include "engine/broker/observe.h"
 #include "engine/broker/probe.h"
 #include "engine/broker/serve_internal.h"
@@ -222,6 +223,32 @@ static int do_user_home(struct serve *s, struct cl_err *err)
 	return serve_parsed(s, err) < 0 ? -1 : files_user(s->b, uid, present, err);
 }
 
+static int do_save_copy(struct serve *s, struct cl_err *err)
+{
+	struct load l;
+	char name[80];
+
+	if (load_read(&l, &s->in, err) < 0 || get_name(s, name, err) < 0 || serve_parsed(s, err) < 0)
+		return -1;
+	return load_copy(s->b, &l, name, err);
+}
+
+static int do_load_swap(struct serve *s, struct cl_err *err)
+{
+	int64_t project = spec_read_wide(&s->in, 1, CHECK_ID_MAX);
+	int64_t op = spec_read_wide(&s->in, 1, INT32_MAX);
+
+	return serve_parsed(s, err) < 0 ? -1 : load_swap(s->b, project, op, err);
+}
+
+static int do_load_drop(struct serve *s, struct cl_err *err)
+{
+	int64_t project = spec_read_wide(&s->in, 1, CHECK_ID_MAX);
+	int64_t op = spec_read_wide(&s->in, 1, INT32_MAX);
+
+	return serve_parsed(s, err) < 0 ? -1 : load_drop(s->b, project, op, err);
+}
+
 static int do_cancel(struct serve *s, struct cl_err *err)
 {
 	/* It came after the end of what it meant; nobody waits for an answer. */
@@ -250,6 +277,11 @@ static const struct verb {
     {BROKER_WORKSPACE_REMOVE, do_workspace_remove},
     {BROKER_WORKSPACE_READ, do_workspace_read},
     {BROKER_USER_HOME, do_user_home},
+    {BROKER_SAVE, serve_save_make},
+    {BROKER_SAVE_COPY, do_save_copy},
+    {BROKER_LOAD, serve_save_load},
+    {BROKER_LOAD_SWAP, do_load_swap},
+    {BROKER_LOAD_DROP, do_load_drop},
     {BROKER_WATCH, serve_long_watch},
     {BROKER_PUSH, serve_registry_push},
     {BROKER_PULL, serve_registry_pull},

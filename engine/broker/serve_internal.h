@@ -14,6 +14,8 @@ int serve_long_logs(struct serve *s, struct cl_err *err);
 int serve_long_build(struct serve *s, struct cl_err *err);
 int serve_long_image_build(struct serve *s, struct cl_err *err);
 int serve_long_import(struct serve *s, struct cl_err *err);
+int serve_save_make(struct serve *s, struct cl_err *err);
+int serve_save_load(struct serve *s, struct cl_err *err);
 int serve_long_watch(struct serve *s, struct cl_err *err);
 int serve_registry_push(struct serve *s, struct cl_err *err);
 int serve_registry_pull(struct serve *s, struct cl_err *err);

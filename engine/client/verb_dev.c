@@ -22,5 +22,5 @@ int verb_dev_stop(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_dev_restart(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	return action(ctx, "restart");
+	return action(ctx, verb_args_has(args, "--fresh") ? "fresh" : "restart");
 }

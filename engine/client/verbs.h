@@ -28,6 +28,11 @@ VERB(verb_dev_up);
 VERB(verb_dev_stop);
 VERB(verb_dev_restart);
 
+VERB(verb_save_save);
+VERB(verb_save_saves);
+VERB(verb_save_rm);
+VERB(verb_save_load);
+
 VERB(verb_exec_run);
 VERB(verb_exec_test);
 VERB(verb_exec_repl);

@@ -359,7 +359,7 @@ static void json_everywhere(void **state)
 	j = json_loads(err(), 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "error"), "code")), "not_found");
 	json_decref(j);
-	check("save --json", 10, "", NULL);
+	check("board ls --json", 10, "", NULL);
 	assert_non_null(strstr(err(), "\"not_implemented\""));
 }
 

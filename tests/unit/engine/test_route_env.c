@@ -492,7 +492,7 @@ static void the_dev_container_has_three_actions(void **state)
 		char body[64];
 
 		(void)snprintf(body, sizeof(body), "{\"action\":\"%s\"}", bad[i]);
-		world_refused(w, ROUTE_DEV, "", body, CL_USAGE, "up, stop or restart");
+		world_refused(w, ROUTE_DEV, "", body, CL_USAGE, "up, stop, restart or fresh");
 	}
 	world_done(w, ROUTE_DEV, "{\"action\":\"up\"}");
 	assert_int_equal(backend_sim_count(w->sim, "-dev"), 1);
