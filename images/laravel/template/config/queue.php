@@ -1,0 +1,6 @@
+<?php
+
+return [
+    'default' => env('QUEUE_CONNECTION', 'sync'),
+    'connections' => ['sync' => ['driver' => 'sync']],
+];
