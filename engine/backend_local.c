@@ -19,6 +19,7 @@
 #include "engine/edge.h"
 #include "engine/local_import.h"
 #include "engine/local_link.h"
+#include "engine/stacks.h"
 #include "engine/local_repository.h"
 #include "engine/repository.h"
 #include "engine/local_save.h"
@@ -540,12 +541,16 @@ static int local_workspace_create(struct backend *b, int64_t project, uint32_t u
     const char *template_dir, const struct backend_kv *subst, size_t nsubst, struct cl_err *err)
 {
 	struct ipc_out *m = local_link_begin(BROKER_WORKSPACE_CREATE);
-	const char *images = config_str("images.dir");
-	size_t n = strlen(images);
+	cl_autofree char *added = stacks_dir();
+	const char *const dirs[] = { config_str("images.dir"), added };
 
-	/* the broker knows the folder of the stacks; a request names what is beneath it */
-	if (template_dir != NULL && strncmp(template_dir, images, n) == 0)
-		template_dir += n + strspn(template_dir + n, "/");
+	/* the broker knows the folders of the stacks; a request names what is beneath them */
+	for (size_t i = 0; template_dir != NULL && i < CL_COUNT(dirs); i++) {
+		size_t n = strlen(dirs[i]);
+
+		if (strncmp(template_dir, dirs[i], n) == 0 && template_dir[n] == '/')
+			template_dir += n + strspn(template_dir + n, "/");
+	}
 	ipc_put_i64(m, project);
 	ipc_put_u32(m, uid);
 	ipc_put_u32(m, gid);

@@ -29,6 +29,7 @@ struct engine {
 	struct auth *auth;
 	struct reconcile *reconcile;
 	const struct stack_set *stacks; /* stacks.h */
+	bool stacks_changing;        /* one is being added or removed */
 	bool stopping;               /* no new work is begun */
 	int64_t uid_base, gid_base;
 	struct engine_post *posted;  /* hand-over from workers, engine.c */

@@ -44,6 +44,7 @@ struct image_news {
 };
 
 static struct image_known *image_find(struct engine *e, const char *id);
+static json_t *image_json_of(struct engine *e, const struct image_known *k);
 static void image_set(struct engine *e, const char *id, enum image_state state,
     const char *reason);
 static void image_ask(struct engine *e, void *arg);
@@ -73,6 +74,24 @@ void image_open(struct engine *e)
 		(void)mem_copy_str(b->items[b->n++].id, sizeof(b->items[0].id), steps[i].image->id);
 	mem_free(steps);
 	e->images = b;
+}
+
+void image_reload(struct engine *e)
+{
+	struct image_book *old = e->images;
+
+	image_open(e);
+	e->images->asking = old->asking;
+	e->images->told_unknown = old->told_unknown;
+	for (size_t i = 0; i < old->n; i++) {
+		struct image_known *k = image_find(e, old->items[i].id);
+
+		if (k != NULL)
+			*k = old->items[i];
+	}
+	mem_free(old->items);
+	mem_free(old);
+	image_refresh(e);
 }
 
 void image_close(struct engine *e)
@@ -111,24 +130,34 @@ json_t *image_json(struct engine *e)
 {
 	struct image_book *b = e->images;
 	json_t *list = json_array();
+
+	for (size_t i = 0; i < b->n; i++)
+		json_array_append_new(list, image_json_of(e, &b->items[i]));
+	return json_pack("{s:o}", "images", list);
+}
+
+json_t *image_json_one(struct engine *e, const char *id)
+{
+	const struct image_known *k = image_find(e, id);
+
+	return k != NULL ? image_json_of(e, k) : NULL;
+}
+
+/* Image */
+static json_t *image_json_of(struct engine *e, const struct image_known *k)
+{
+	bool there = k->seen.id[0] != '\0';
+	struct stack_step step;
+	const char *parent = stack_find_image(stacks_now(e), k->id, &step) ? step.image->parent : "";
 	char at[32];
 
-	for (size_t i = 0; i < b->n; i++) {
-		const struct image_known *k = &b->items[i];
-		bool there = k->seen.id[0] != '\0';
-		struct stack_step step;
-		const char *parent = stack_find_image(stacks_now(e), k->id, &step) ?
-		    step.image->parent : "";
-
-		b->told_unknown |= k->state == IMAGE_UNKNOWN;
-		clock_iso(k->seen.created_ms, at, sizeof(at));
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", k->id,
-		    "state", image_text(k->state), "digest", there ? json_string(k->seen.digest) :
-		    json_null(), "size", there ? json_integer(k->seen.size) : json_null(), "parent",
-		    parent[0] != '\0' ? json_string(parent) : json_null(), "created",
-		    there && k->seen.created_ms > 0 ? json_string(at) : json_null()));
-	}
-	return json_pack("{s:o}", "images", list);
+	e->images->told_unknown |= k->state == IMAGE_UNKNOWN;
+	clock_iso(k->seen.created_ms, at, sizeof(at));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", k->id, "state",
+	    image_text(k->state), "digest", there ? json_string(k->seen.digest) : json_null(),
+	    "size", there ? json_integer(k->seen.size) : json_null(), "parent",
+	    parent[0] != '\0' ? json_string(parent) : json_null(), "created",
+	    there && k->seen.created_ms > 0 ? json_string(at) : json_null());
 }
 
 int image_begin(struct engine *e, struct request *r, struct reply *p, const json_t *ids, bool force,

@@ -20,6 +20,8 @@ enum image_state {
 
 void image_open(struct engine *e);
 void image_close(struct engine *e);
+void image_reload(struct engine *e);                  /* after stacks_swap() */
+json_t *image_json_one(struct engine *e, const char *id); /* Image; NULL = no stack has it */
 void image_refresh(struct engine *e);                 /* asks the backend, in the background */
 bool image_asking(const struct engine *e);            /* a refresh is under way */
 enum image_state image_get(struct engine *e, const char *id);

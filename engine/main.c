@@ -314,7 +314,7 @@ read_arguments(int argc, char **argv)
 static void
 open_parts(struct service *s, const char *dir)
 {
-	static const struct server_handlers handlers = {router_handle, router_refuse};
+	static const struct server_handlers handlers = {router_handle, router_body_max, router_refuse};
 	struct engine *e = &s->engine;
 	struct cl_err err = {0};
 

@@ -80,6 +80,12 @@ policy_allowed(const struct caller *c, int route, const struct policy_object *o)
 		if (!is_known(c))
 			return POLICY_LOGIN;
 		break;
+	case ROUTE_ROLE_TEACHER:
+		if (!is_known(c))
+			return POLICY_LOGIN;
+		if (!is_admin(c) && c->role < POLICY_TEACHER)
+			return POLICY_DENY;
+		break;
 	case ROUTE_ROLE_ADMIN:
 		if (!is_known(c))
 			return POLICY_LOGIN;

@@ -10,6 +10,7 @@
 
 #define NONE ROUTE_ROLE_NONE
 #define USER ROUTE_ROLE_USER
+#define TEACHER ROUTE_ROLE_TEACHER
 #define ADMIN ROUTE_ROLE_ADMIN
 #define ROUTE(id, method, path, role, scope, verb, summary, body, reply) \
 	{ROUTE_##id, #id, #method, path, role, ROUTE_SCOPE_##scope, verb, summary, body, reply},
@@ -19,6 +20,7 @@ const struct route route_table[ROUTE_COUNT] = {
 #undef ROUTE
 #undef NONE
 #undef USER
+#undef TEACHER
 #undef ADMIN
 
 static int

@@ -7,7 +7,7 @@ extern const struct route_bind route_user_binds[], route_key_binds[], route_plat
 extern const struct route_bind route_project_binds[], route_member_binds[], route_chat_binds[];
 extern const struct route_bind route_env_binds[], route_op_binds[], route_exec_binds[];
 extern const struct route_bind route_status_binds[], route_import_binds[];
-extern const struct route_bind route_save_binds[];
+extern const struct route_bind route_save_binds[], route_stack_binds[];
 
 static const struct route_bind *const lists[] = {
     route_user_binds,
@@ -22,6 +22,7 @@ static const struct route_bind *const lists[] = {
     route_status_binds,
     route_import_binds,
     route_save_binds,
+    route_stack_binds,
 };
 
 route_handler *

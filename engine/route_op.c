@@ -1,13 +1,11 @@
-/* Routes of operations, stacks and images. */
+/* Routes of operations and images. */
 #include <string.h>
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/image.h"
 #include "engine/op.h"
-#include "engine/reconcile.h"
 #include "engine/reply.h"
 #include "engine/request.h"
-#include "engine/stacks.h"
 #include "engine/store_project.h"
 
 static int op_ls_cb(void *arg, const struct store_op *o)
@@ -84,51 +82,7 @@ static int op_cancel_route(struct engine *e, struct request *r, struct reply *p,
 	return 0;
 }
 
-/* --- stacks and images ------------------------------------------------------------------------ */
-
-static json_t *stack_json(struct engine *e, const struct stack *s)
-{
-	static const enum image_state order[] = { IMAGE_FAILED, IMAGE_BUILDING, IMAGE_QUEUED,
-		IMAGE_ABSENT, IMAGE_UNKNOWN };
-	enum image_state dev = image_get(e, s->dev.id), run = image_get(e, s->run.id);
-	enum image_state state = IMAGE_READY;
-	json_t *argv = json_array();
-
-	for (size_t i = 0; i < CL_COUNT(order) && state == IMAGE_READY; i++)
-		if (dev == order[i] || run == order[i])
-			state = order[i];
-	for (size_t i = 0; s->command[STACK_RUN][i] != NULL; i++)
-		json_array_append_new(argv, json_string(s->command[STACK_RUN][i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:i, s:s}", "id", s->id, "title",
-	    s->title, "kind", stack_kind_name(s->kind), "summary", s->summary, "ready",
-	    state == IMAGE_READY, "state", image_text(state), "run", argv, "port", s->port,
-	    "health", s->health);
-}
-
-static int stack_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
-{
-	const struct stack_set *set = stacks_now(e);
-	json_t *list = json_array();
-
-	(void)r;
-	(void)err;
-	for (size_t i = 0; i < set->n; i++)
-		if (set->items[i].kind == STACK_LANGUAGE || set->items[i].kind == STACK_FRAMEWORK)
-			json_array_append_new(list, stack_json(e, &set->items[i]));
-	reply_json(p, 200, json_pack("{s:o}", "stacks", list));
-	return 0;
-}
-
-static int stack_show(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
-{
-	const struct stack *s = stack_find_choice(stacks_now(e), request_param(r, "stack"),
-	    err);
-
-	if (s == NULL)
-		return -1;
-	reply_json(p, 200, stack_json(e, s));
-	return 0;
-}
+/* --- images ------------------------------------------------------------------------------- */
 
 static int image_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
@@ -150,8 +104,6 @@ const struct route_bind route_op_binds[] = {
 	{ ROUTE_OP_SHOW, op_show },
 	{ ROUTE_OP_LOG, op_log },
 	{ ROUTE_OP_CANCEL, op_cancel_route },
-	{ ROUTE_STACK_LS, stack_ls },
-	{ ROUTE_STACK_SHOW, stack_show },
 	{ ROUTE_IMAGE_LS, image_ls },
 	{ ROUTE_IMAGE_BUILD, image_build },
 	{ 0, NULL },

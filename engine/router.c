@@ -23,6 +23,7 @@
 #include "engine/reply_internal.h"
 #include "engine/schema.h"
 #include "engine/server.h"
+#include "engine/stacks_put.h"
 #include "engine/store_audit.h"
 #include "engine/store_project.h"
 #include "engine/store_user.h"
@@ -31,6 +32,7 @@
 
 static struct reply *deferred; /* all with work under way */
 
+static void identify(struct engine *e, uid_t uid, struct caller *c);
 static int prepare(struct reply *p, struct cl_err *err);
 static void run(struct reply *p);
 static void settle(struct reply *p, int rc, struct cl_err *err);
@@ -80,6 +82,20 @@ router_handle(struct engine *e, struct server_conn *c)
 		return;
 	}
 	run(p);
+}
+
+size_t
+router_body_max(struct engine *e, struct server_conn *c)
+{
+	const struct gate *g = server_gate(c);
+	struct policy_object o = {0};
+	struct caller caller;
+
+	if (strcmp(g->method, "POST") != 0 || strcmp(g->target, route_table[ROUTE_STACK_ADD].path) != 0)
+		return SERVER_BODY_MAX;
+	identify(e, server_peer(c), &caller);
+	return policy_allowed(&caller, ROUTE_STACK_ADD, &o) == POLICY_ALLOW ? STACKS_PUT_BODY_MAX
+	    : SERVER_BODY_MAX;
 }
 
 void

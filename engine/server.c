@@ -419,11 +419,14 @@ static int
 headers_done(struct server_conn *c, struct lws *wsi)
 {
 	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-	if (c->gate.length > SERVER_BODY_MAX) {
+	if (c->gate.length > SERVER_BODY_MAX &&
+	    (size_t)c->gate.length > c->server->on.body_max(c->server->engine, c)) {
 		c->state = CONN_HANDLED;
-		c->server->on.refuse(c, CL_TOO_LARGE, "body: more than 256 KiB");
+		c->server->on.refuse(c, CL_TOO_LARGE, "body: more than is taken here");
 		return 0;
 	}
+	if (c->gate.length > SERVER_BODY_MAX)
+		buf_init(&c->body, (size_t)c->gate.length);
 	if (c->gate.length > 0) {
 		lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, 10);
 		return 0;

@@ -25,6 +25,8 @@ struct server_conn;
 
 struct server_handlers {
 	void (*handle)(struct engine *e, struct server_conn *c); /* a whole request */
+	/* bytes of body that this one may send */
+	size_t (*body_max)(struct engine *e, struct server_conn *c);
 	/* one that is not read further: answer with this */
 	void (*refuse)(struct server_conn *c, enum cl_code code, const char *message);
 };

@@ -27,6 +27,7 @@ static bool stacks_add_round(struct stack_set *set, const char *dir, const char 
 
 int stacks_open(struct engine *e, struct cl_err *err)
 {
+	e->stacks_changing = false;
 	e->stacks = stacks_read(NULL, NULL, NULL, err);
 	return e->stacks != NULL ? 0 : -1;
 }

@@ -134,7 +134,7 @@ static int fill_cb(void *arg, struct cl_err *err)
 int files_create(const struct broker *b, int64_t project, uint32_t uid, uint32_t gid,
     const char *template, const struct spec_vars *subst, struct cl_err *err)
 {
-	char dir[PLACE_PATH], home[PLACE_PATH];
+	char dir[PLACE_PATH], home[PLACE_PATH], at[PLACE_PATH - 128], stack[64];
 	struct fill f = {.subst = subst};
 
 	place_project(&b->place, project, dir);
@@ -145,7 +145,9 @@ int files_create(const struct broker *b, int64_t project, uint32_t uid, uint32_t
 		return -1;
 	if (!template[0])
 		return 0;
-	snprintf(f.from, sizeof(f.from), "%s/%s", b->place.images, template);
+	snprintf(stack, sizeof(stack), "%.*s", (int)strcspn(template, "/"), template);
+	place_stack(&b->place, stack, at);
+	snprintf(f.from, sizeof(f.from), "%s%s", at, template + strlen(stack));
 	return files_as(uid, gid, fill_cb, &f, err);
 }
 

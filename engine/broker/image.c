@@ -1,6 +1,7 @@
 /* Images of the platform: see image.h.  Importing the root file system is in image_import.c. */
 #include "engine/broker/image.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -140,13 +141,19 @@ int image_build(const struct broker *b, const char *folder, const char *file, co
 {
 	char dir[PLACE_PATH], url[DOCKER_URL], ref[256], parent[64];
 	cl_autofree char *recipe = NULL;
+	cl_autoclose int fd = -1;
 	json_t *j = NULL;
 	struct buf tar;
 	int rc;
 
 	if (strcmp(id, "base") == 0 && image_import_rootfs(b, out, err) < 0)
 		return -1;
-	snprintf(dir, sizeof(dir), "%s/%s", b->place.images, folder);
+	/* the folder of added stacks is the engine's to write: what is opened stays what it is */
+	place_stack(&b->place, folder, dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, CL_NOT_FOUND, "stack %s", folder);
+	snprintf(dir, sizeof(dir), "/proc/self/fd/%d", fd);
 	recipe = read_recipe(dir, file, err);
 	if (!recipe)
 		return -1;

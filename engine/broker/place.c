@@ -153,6 +153,15 @@ int place_image_id(const struct place *p, const char *reference, char *out, size
 	return 0;
 }
 
+void place_stack(const struct place *p, const char *id, char out[PLACE_PATH])
+{
+	struct stat st;
+
+	snprintf(out, PLACE_PATH, "%s/%s", p->images, id);
+	if (lstat(out, &st) < 0 || !S_ISDIR(st.st_mode))
+		snprintf(out, PLACE_PATH, "%s/stacks/%s", p->state, id);
+}
+
 void place_project(const struct place *p, int64_t project, char out[PLACE_PATH])
 {
 	snprintf(out, PLACE_PATH, "%s/projects/%" PRId64, p->state, project);

@@ -53,6 +53,8 @@ void place_image(const struct place *p, const char *id, const char *tag, char *o
 /* Back from a reference to our id; 0, or -1 when it is no image of this lab's. */
 int place_image_id(const struct place *p, const char *reference, char *out, size_t size);
 
+/* The folder of a stack: the platform's of that id, else the one that was added at run time. */
+void place_stack(const struct place *p, const char *id, char out[PLACE_PATH]);
 void place_project(const struct place *p, int64_t project, char out[PLACE_PATH]);
 void place_work(const struct place *p, int64_t project, char out[PLACE_PATH]);
 void place_home(const struct place *p, int64_t project, char out[PLACE_PATH]);

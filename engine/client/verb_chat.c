@@ -25,7 +25,7 @@ int verb_chat_say(struct verb_ctx *ctx, const struct verb_args *args)
 	}
 	if (!args->nrest) {
 		mem_free(text);
-		text = verb_rest_stdin(ctx, CHAT_MAX);
+		text = verb_rest_stdin(ctx, CHAT_MAX, NULL);
 		while (text && *text && text[strlen(text) - 1] == '\n')
 			text[strlen(text) - 1] = '\0';
 	}

@@ -37,7 +37,7 @@ static char *key_line(struct verb_ctx *ctx, const struct verb_args *args)
 	if (args->nrest && strcmp(line, "-") != 0)
 		return line;
 	mem_free(line);
-	text = verb_rest_stdin(ctx, KEY_MAX);
+	text = verb_rest_stdin(ctx, KEY_MAX, NULL);
 	if (!text)
 		return NULL;
 	for (at = text; *at == '#' || *at == '\r' || *at == '\n'; at += strspn(at, "\r\n"))

@@ -264,7 +264,7 @@ int verb_rest_line(struct verb_ctx *ctx, char *line, size_t size)
 	return ctx->in < 0 ? -1 : 0;
 }
 
-char *verb_rest_stdin(struct verb_ctx *ctx, size_t max)
+char *verb_rest_stdin(struct verb_ctx *ctx, size_t max, size_t *len)
 {
 	char part[4096];
 	struct buf b;
@@ -281,7 +281,7 @@ char *verb_rest_stdin(struct verb_ctx *ctx, size_t max)
 			return NULL;
 		}
 	}
-	return buf_take(&b, NULL);
+	return buf_take(&b, len);
 }
 
 int verb_rest_confirm(struct verb_ctx *ctx, const char *what, const char *name)

@@ -31,7 +31,7 @@ int verb_rest_follow(struct verb_ctx *ctx, int64_t op);
 int verb_rest_confirm(struct verb_ctx *ctx, const char *what, const char *name);
 /* One line of at most size - 1 bytes from stdin, its end cut off; -1 at the end of file. */
 int verb_rest_line(struct verb_ctx *ctx, char *line, size_t size);
-/* All of stdin up to max bytes; NULL past it.  The caller frees. */
-char *verb_rest_stdin(struct verb_ctx *ctx, size_t max);
+/* All of stdin up to max bytes; NULL past it.  The caller frees.  n may be NULL. */
+char *verb_rest_stdin(struct verb_ctx *ctx, size_t max, size_t *n);
 
 #endif

@@ -39,6 +39,10 @@ const struct verb verb_table[] = {
 
     {"stack ls", "", "languages and frameworks", "codinglab stack ls", 0, verb_stack_ls},
     {"stack show", "ID", "one stack", "codinglab stack show django", 0, verb_stack_show},
+    {"stack add", "FOLDER [--force]", "add a stack from its folder (- reads a tar from stdin)",
+	"tar c mystack | ssh lab stack add -", NO_IDE, verb_stack_add},
+    {"stack rm", "ID", "remove a stack that was added, and its images", "codinglab stack rm mystack -y",
+	VERB_DANGER, verb_stack_rm},
 
     {"up", "", "start the dev container", "ssh alice+shop@lab up", PROJECT, verb_dev_up},
     {"stop", "", "stop the dev container", "ssh alice+shop@lab stop", PROJECT, verb_dev_stop},

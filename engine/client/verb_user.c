@@ -68,7 +68,7 @@ static json_t *new_user(struct verb_ctx *ctx, const struct verb_args *args, stru
 	if (role)
 		json_object_set_new(body, "role", json_string(role));
 	if (key && strcmp(key, "-") == 0) {
-		cl_autofree char *text = verb_rest_stdin(ctx, 16384);
+		cl_autofree char *text = verb_rest_stdin(ctx, 16384, NULL);
 
 		json_object_set_new(body, "key", json_string(text ? text : ""));
 	} else if (key) {

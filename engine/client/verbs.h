@@ -21,6 +21,8 @@ VERB(verb_project_member_ls);
 
 VERB(verb_stack_ls);
 VERB(verb_stack_show);
+VERB(verb_stack_add);
+VERB(verb_stack_rm);
 VERB(verb_stack_image_ls);
 VERB(verb_stack_image_build);
 
