@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -134,8 +135,9 @@ static int fill_cb(void *arg, struct cl_err *err)
 int files_create(const struct broker *b, int64_t project, uint32_t uid, uint32_t gid,
     const char *template, const struct spec_vars *subst, struct cl_err *err)
 {
-	char dir[PLACE_PATH], home[PLACE_PATH], at[PLACE_PATH - 128], stack[64];
+	char dir[PLACE_PATH], home[PLACE_PATH], stack[64];
 	struct fill f = {.subst = subst};
+	size_t n;
 
 	place_project(&b->place, project, dir);
 	place_work(&b->place, project, f.work);
@@ -146,8 +148,9 @@ int files_create(const struct broker *b, int64_t project, uint32_t uid, uint32_t
 	if (!template[0])
 		return 0;
 	snprintf(stack, sizeof(stack), "%.*s", (int)strcspn(template, "/"), template);
-	place_stack(&b->place, stack, at);
-	snprintf(f.from, sizeof(f.from), "%s%s", at, template + strlen(stack));
+	place_stack(&b->place, stack, f.from);
+	n = strlen(f.from);
+	snprintf(f.from + n, sizeof(f.from) - n, "%s", template + strlen(stack));
 	return files_as(uid, gid, fill_cb, &f, err);
 }
 
