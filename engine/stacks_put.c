@@ -206,6 +206,8 @@ static int stacks_put_parents(int root, const char *path, struct cl_err *err)
 
 		if (path_stat(root, folder, &st, NULL) == 0 && S_ISDIR(st.st_mode))
 			continue;
+		if (path_stat(root, folder, &st, NULL) == 0)
+			return err_set(err, CL_USAGE, "stack: %.240s: %s is a file", path, folder);
 		if (path_mkdir(root, folder, err) != 0)
 			return -1;
 		if (fchmodat(root, folder, 0755, 0) != 0)
