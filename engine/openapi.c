@@ -11,7 +11,7 @@
 #include "engine/route.h"
 #include "engine/schema.h"
 
-static const char *const roles[] = {"none", "user", "admin"};
+static const char *const roles[] = {"none", "user", "teacher", "admin"};
 static const char *const scopes[] = {"any", "self", "view", "edit", "operate", "own"};
 
 static json_t *

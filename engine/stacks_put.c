@@ -45,10 +45,10 @@ int stacks_put_add(struct stacks_put *p, struct cl_err *err)
 		return -1;
 	made = mem_printf("%s/%s", folder, p->id);
 	stacks_put_sweep();
-	if (mkdir(folder, 0755) != 0 || mkdir(made, 0755) != 0 || chmod(made, 0755) != 0)
+	if (mkdir(folder, 0755) != 0 || mkdir(made, 0755) != 0)
 		return err_errno(err, CL_FAILED, "%s", made);
 	root = path_root(made, err);
-	if (root >= 0 && stacks_put_files(p, root, err) == 0 &&
+	if (root >= 0 && fchmodat(root, ".", 0755, 0) == 0 && stacks_put_files(p, root, err) == 0 &&
 	    stacks_put_check(p, folder, err) == 0)
 		rc = stacks_put_swap(p, made, err);
 	stacks_put_sweep();
@@ -327,9 +327,10 @@ static void stacks_put_shorten(const char *folder, struct cl_err *err)
 static int stacks_put_swap(const struct stacks_put *p, const char *from, struct cl_err *err)
 {
 	cl_autofree char *dir = stacks_dir(), *to = mem_printf("%s/%s", dir, p->id);
-	unsigned how = access(to, F_OK) == 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
 
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, how) != 0)
+	/* one of that id is there, with --force or as what could not be loaded: they change places */
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0 &&
+	    (errno != ENOENT || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0))
 		return err_errno(err, CL_FAILED, "stack %s", p->id);
 	return 0;
 }

@@ -39,7 +39,10 @@ static const struct {
     {"POST /v1/invites ", 201, "{\"code\":\"abc\",\"role\":\"student\",\"uses\":3,\"expires\":\"soon\"}"},
     {"GET /v1/audit?limit=5&user=bob ", 200, "{\"audit\":[{\"at\":\"t\",\"user\":\"bob\",\"verb\":\"ship\",\"object\":\"o\",\"result\":\"ok\",\"detail\":\"\"}]}"},
     {"GET /v1/stacks ", 200, "{\"stacks\":[{\"id\":\"django\",\"kind\":\"framework\",\"state\":\"ready\",\"title\":\"Django\",\"summary\":\"s\"}]}"},
-    {"GET /v1/stacks/django ", 200, "{\"id\":\"django\",\"run\":[\"python3\",\"manage.py\"],\"port\":8000}"},
+    {"GET /v1/stacks/django ", 200, "{\"id\":\"django\",\"dbs\":[\"postgresql\",\"mariadb\"],"
+	"\"commands\":{\"run\":[\"python3\",\"manage.py\"],\"serve\":[\"sh\",\"-c\",\"exec x\"]},"
+	"\"images\":[{\"id\":\"django\",\"state\":\"ready\",\"size\":2048,\"digest\":\"sha256:ab\"}],"
+	"\"added\":false,\"port\":8000}"},
     {"GET /v1/images ", 200, "{\"images\":[{\"id\":\"base\",\"state\":\"ready\",\"size\":123456789,\"digest\":null}]}"},
     {"POST /v1/images/build ", 202, OP("5", "image build", "done", "")},
     {"GET /v1/projects ", 200, "{\"projects\":[{\"name\":\"shop\",\"owner\":\"alice\",\"stack\":\"django\",\"role\":\"owner\",\"dev\":\"running\",\"running\":null}]}"},
@@ -261,7 +264,11 @@ static void projects(void **state)
 	check("project rm shop -y -n", 2, "", NULL);
 	check("stack ls", 0, NULL, NULL);
 	check("stack show django", 0, NULL, NULL);
-	assert_non_null(strstr(out(), "run      python3 manage.py\n"));
+	assert_non_null(strstr(out(), "run       python3 manage.py\n"));
+	assert_non_null(strstr(out(), "serve     sh -c 'exec x'\n"));
+	assert_non_null(strstr(out(), "databases postgresql mariadb\n"));
+	assert_non_null(strstr(out(), "image     django ready 2.0 kB sha256:ab\n"));
+	assert_non_null(strstr(out(), "from      the platform\n"));
 	check("image ls", 0, "ID    STATE  SIZE    PARENT  CREATED  DIGEST\nbase  ready  123 MB\n", NULL);
 	check("image build base --force", 0, "", "{\"ids\":[\"base\"],\"force\":true}");
 	check("up", 0, "", "{\"action\":\"up\"}");
