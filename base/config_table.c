@@ -35,8 +35,6 @@ const struct config_option config_table[] = {
     {"runtime.exec_socket", CONFIG_PATH, "${run}/exec.sock", 0, 0,
 	"terminals and programs in containers"},
     {"runtime.memory_mb", CONFIG_INT, "2048", 64, 1048576, "memory of a dev container, MiB"},
-    {"runtime.file_mb", CONFIG_INT, "8192", 1, 1073741824,
-	"largest file that a program in a container may write, MiB"},
     {"runtime.pids", CONFIG_INT, "512", 16, 1000000, "processes of a dev container"},
 
     {"sshd.listen", CONFIG_STR, "127.0.0.1", 0, 0, "address of the gateway"},

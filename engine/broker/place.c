@@ -95,7 +95,6 @@ void place_load(struct place *p)
 	set(p->socket, sizeof(p->socket), "runtime.socket");
 	mem_copy_str(p->log_driver, sizeof(p->log_driver), "k8s-file");
 	p->slots = (int)config_int("edge.slots");
-	p->file_max = config_int("runtime.file_mb") << 20;
 	load_registry(p);
 	place_identify(p);
 }

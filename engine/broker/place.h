@@ -31,7 +31,6 @@ struct place {
 	char instance[17];     /* 16 hex digits */
 	char log_driver[16];   /* "k8s-file" (podman) or "json-file" (docker) */
 	int slots;             /* edge.slots */
-	int64_t file_max;      /* runtime.file_mb in bytes; 0 = no limit */
 	char registry[192];    /* of image names: "HOST:PORT[/PREFIX]"; "" = no repository */
 	bool registry_plain;   /* HTTP without TLS */
 	bool registry_own;     /* ours, with its storage in registry_dir */

@@ -136,10 +136,6 @@ static json_t *host(const struct spec *s, const struct place *p)
 		put(h, "Memory", json_integer(s->memory));
 		put(h, "MemorySwap", json_integer(s->memory)); /* no swap on top */
 	}
-	/* Of one file, not of all: a database's files are smaller too. */
-	if (p->file_max)
-		put(h, "Ulimits", json_pack("[{s:s, s:I, s:I}]", "Name", "fsize", "Soft",
-		    (json_int_t)p->file_max, "Hard", (json_int_t)p->file_max));
 	if (s->cpu_milli)
 		put(h, "NanoCpus", json_integer((json_int_t)s->cpu_milli * 1000000));
 	mounts(s, p, h);

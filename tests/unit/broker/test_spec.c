@@ -119,22 +119,6 @@ static void test_without_limits_it_still_has_some(void **state)
 	json_decref(j);
 }
 
-static void test_a_files_size_is_limited(void **state)
-{
-	struct head_spec h = head_good();
-	struct place before = place;
-	json_t *j, *limit;
-
-	place.file_max = 3 << 20;
-	j = json_of(&h);
-	limit = json_array_get(json_object_get(host_of(j), "Ulimits"), 0);
-	assert_string_equal(docker_str(limit, "Name"), "fsize");
-	assert_int_equal(docker_int(limit, "Soft"), 3 << 20);
-	assert_int_equal(docker_int(limit, "Hard"), 3 << 20);
-	json_decref(j);
-	place = before;
-}
-
 static void test_places_are_computed(void **state)
 {
 	static const char *const want[] = {"/var/tmp/lab/projects/12/work", "/var/tmp/lab/projects/12/home",
@@ -321,8 +305,7 @@ int main(void)
 	    cmocka_unit_test(test_a_good_one),
 	    cmocka_unit_test(test_no_rights_in_the_json),
 	    cmocka_unit_test(test_without_limits_it_still_has_some),
-	    cmocka_unit_test(test_a_files_size_is_limited),
-    cmocka_unit_test(test_places_are_computed),
+	    cmocka_unit_test(test_places_are_computed),
 		    cmocka_unit_test(test_fields_out_of_range_are_refused),
 	    cmocka_unit_test(test_mounts_of_other_things_are_refused),
 	    cmocka_unit_test(test_every_cut_is_refused),
