@@ -69,24 +69,44 @@ TEMPLATES = [
 ]
 
 
+ENGINES = {"postgres": "postgresql", "postgresql": "postgresql", "mysql": "mysql"}
+
+
 def database(url):
     if not url:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
     u = urlparse(url)
+    if u.scheme not in ENGINES:
+        raise ImproperlyConfigured(f"DATABASE_URL: unknown scheme {u.scheme}")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": f"django.db.backends.{ENGINES[u.scheme]}",
         "NAME": u.path.lstrip("/"),
         "USER": unquote(u.username or ""),
         "PASSWORD": unquote(u.password or ""),
         "HOST": u.hostname or "",
-        "PORT": u.port or 5432,
-        "CONN_MAX_AGE": 60,
+        "PORT": u.port or "",
+        # each thread of gunicorn keeps its connection, and asks it before it is used again
+        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }
 
 
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# A signed cookie: any instance understands it, and it costs no query.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_SAMESITE = "Lax"
+# The web tier says by which scheme the visitor came.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Logs go to stdout; the platform keeps them.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = os.environ.get("TZ", "UTC").lstrip(":") or "UTC"

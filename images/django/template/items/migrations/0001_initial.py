@@ -13,9 +13,9 @@ class Migration(migrations.Migration):
             name="Item",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100, unique=True)),
+                ("name", models.CharField(max_length=100)),
             ],
-            options={"ordering": ["name"]},
+            options={"ordering": ["id"]},
         ),
         migrations.RunPython(first_item, migrations.RunPython.noop),
     ]
