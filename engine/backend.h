@@ -198,7 +198,8 @@ struct backend_imported {
 
 /* A ticket for bytes between a client and the lab (engine/api/exec_proto.h). */
 struct backend_transfer {
-	bool is_export;           /* else an upload */
+	bool is_export;           /* else an upload, */
+	bool is_backup;           /* or a backup of everything (the database's copy is made) */
 	uint32_t peer_uid;        /* who may present it */
 	int64_t project;          /* of an export, with all that follows */
 	uint32_t uid, gid;

@@ -75,7 +75,7 @@ int local_import_ticket(struct local_link *link, const struct backend_transfer *
 	cl_autoclose int fd = -1;
 	size_t n = strlen(extra);
 
-	ipc_put_u32(m, t->is_export);
+	ipc_put_u32(m, t->is_backup ? 2 : t->is_export);
 	ipc_put_u32(m, t->peer_uid);
 	if (t->is_export) {
 		/* larger than a message */

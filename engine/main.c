@@ -289,6 +289,19 @@ print_only(const char *what, struct cl_err *err)
 	return 0;
 }
 
+/* Can this program serve that database?  Brings it to the newest schema. */
+static void
+check_store(void)
+{
+	struct engine e = {0};
+	char dir[600];
+
+	snprintf(dir, sizeof dir, "%s/engine", config_str("state.dir"));
+	open_store(&e, dir);
+	store_close(e.store);
+	exit(0);
+}
+
 static void
 read_arguments(int argc, char **argv)
 {
@@ -299,13 +312,15 @@ read_arguments(int argc, char **argv)
 	log_open("codinglab-engine", level());
 	if (argc == 2 && strcmp(argv[1], "--check") == 0)
 		check_only();
+	if (argc == 2 && strcmp(argv[1], "--check-store") == 0)
+		check_store();
 	if (argc == 2 && print_only(argv[1], &err) == 0)
 		exit(0);
 	if (err.code)
 		fail(&err);
 	if (argc > 1) {
 		err_set(&err, CL_USAGE, "unknown argument %s", argv[1]);
-		err_hint(&err, "codinglab-engine [--check | --print-edge-config | --print-proxy-config | --print-options] "
+		err_hint(&err, "codinglab-engine [--check | --check-store | --print-edge-config | --print-proxy-config | --print-options] "
 		    "[--section-name VALUE]...");
 		fail(&err);
 	}

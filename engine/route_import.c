@@ -14,6 +14,7 @@
 #include "engine/reply.h"
 #include "engine/request.h"
 #include "engine/stacks.h"
+#include "engine/store_backup.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -167,6 +168,30 @@ static int export(struct engine *e, struct request *r, struct reply *p, struct c
 	return 0;
 }
 
+/* -- everything -- */
+
+static int backup_work_cb(struct engine *e, void *arg, struct cl_err *err)
+{
+	cl_autofree char *from = mem_printf("%s/engine/codinglab.db", config_str("state.dir"));
+	cl_autofree char *to = mem_printf("%s/engine/backup.db", config_str("state.dir"));
+
+	if (store_backup_copy(from, to, err) != 0)
+		return -1;
+	return upload_work_cb(e, arg, err);
+}
+
+static int backup(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	struct transfer_job *j = mem_alloc(sizeof(*j));
+
+	(void)e;
+	(void)err;
+	j->spec.is_backup = true;
+	j->spec.peer_uid = r->caller.uid;
+	reply_work(p, backup_work_cb, upload_then_cb, j);
+	return 0;
+}
+
 /* -- the stack -- */
 
 static int set_stack(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
@@ -199,6 +224,7 @@ static int set_stack(struct engine *e, struct request *r, struct reply *p, struc
 
 const struct route_bind route_import_binds[] = {
     {ROUTE_UPLOAD, upload},
+    {ROUTE_BACKUP, backup},
     {ROUTE_PROJECT_IMPORT_NEW, import_new},
     {ROUTE_PROJECT_IMPORT, import_into},
     {ROUTE_PROJECT_EXPORT, export},

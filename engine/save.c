@@ -36,12 +36,11 @@ static void save_summary(const struct store_save *row, char *out, size_t size);
 
 int save_check_name(const char *name, struct cl_err *err)
 {
-	size_t n = strlen(name);
+	bool good = name[0] != '\0' && strlen(name) < STORE_SAVE_NAME;
 
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)name[i]) && (i == 0 || strchr("._-", name[i]) == NULL))
-			n = STORE_SAVE_NAME;
-	if (n > 0 && n < STORE_SAVE_NAME)
+	for (size_t i = 0; good && name[i] != '\0'; i++)
+		good = isalnum((unsigned char)name[i]) || (i > 0 && strchr("._-", name[i]) != NULL);
+	if (good)
 		return 0;
 	err_set(err, CL_USAGE, "save: that is no name for one");
 	return err_hint(err, "Letters, digits, dot, dash and underscore, at most %d of them",

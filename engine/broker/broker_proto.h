@@ -74,7 +74,7 @@ enum broker_verb {
 	BROKER_IMPORT,           /* i64 project; u32 uid; u32 gid; u32 uploader; str upload; str url;
 	                            str branch; i32 depth; u32 replace
 	                            -> LINE... OK i64 bytes; i32 files; str stack; str top; str note */
-	BROKER_TRANSFER,         /* u32 0; u32 peer_uid: an upload, or
+	BROKER_TRANSFER,         /* u32 0; u32 peer_uid: an upload (2: a backup), or
 	                            u32 1; u32 peer_uid; i64 project; u32 uid; u32 gid; str format;
 	                            str prefix; fd extra: an export -> OK str ticket */
 	BROKER_CANCEL,           /* ends the running long verb */

@@ -7,6 +7,7 @@
  *   ${run}/exec.sock            executions (engine/api/exec_proto.h), anyone with a ticket
  *
  * codinglab-broker --print-instance prints the value of the label codinglab.instance.
+ * codinglab-broker --restore DIR unpacks a backup from stdin into the empty folder DIR (`lab restore`).
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -25,6 +26,7 @@
 #include "base/mem.h"
 #include "base/priv.h"
 #include "base/sock.h"
+#include "engine/broker/backup.h"
 #include "engine/broker/broker.h"
 #include "engine/broker/exec.h"
 #include "engine/broker/registry_store.h"
@@ -195,6 +197,12 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--print-instance") == 0) {
 		printf("%s\n", b.place.instance);
 		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "--restore") == 0) {
+		if (backup_read(STDIN_FILENO, argv[2], &err) == 0)
+			return 0;
+		err_print(&err);
+		return err_exit(err.code);
 	}
 	if (priv_lookup(config_str("engine.user"), &b.engine_uid, &gid, &err) < 0) {
 		err_print(&err);

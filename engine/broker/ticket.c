@@ -62,7 +62,7 @@ int ticket_read_transfer(struct ticket *t, struct ipc_in *m, struct cl_err *err)
 	cl_autoclose int fd = -1;
 
 	memset(t, 0, sizeof(*t));
-	t->kind = ipc_get_range(m, 0, 1) ? TICKET_EXPORT : TICKET_UPLOAD;
+	t->kind = (enum ticket_kind)(TICKET_UPLOAD + ipc_get_range(m, 0, 2));
 	t->peer_uid = (uint32_t)ipc_get_range(m, 0, CHECK_UID_MAX);
 	if (t->kind == TICKET_EXPORT) {
 		t->project = spec_read_wide(m, 1, CHECK_ID_MAX);

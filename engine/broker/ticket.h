@@ -17,7 +17,7 @@
 #define TICKET_LIFE_MS 30000
 #define TICKET_SIZE 65
 
-enum ticket_kind { TICKET_EXEC, TICKET_UPLOAD, TICKET_EXPORT };
+enum ticket_kind { TICKET_EXEC, TICKET_UPLOAD, TICKET_EXPORT, TICKET_BACKUP };
 
 struct ticket {
 	enum ticket_kind kind;

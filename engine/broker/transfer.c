@@ -17,6 +17,7 @@
 #include "base/ipc.h"
 #include "base/mem.h"
 #include "engine/api/exec_proto.h"
+#include "engine/broker/backup.h"
 #include "engine/broker/check.h"
 #include "engine/broker/files.h"
 #include "engine/broker/helper.h"
@@ -249,7 +250,7 @@ static int pack(const struct broker *b, int sock, const struct ticket *t, int ou
 	return rc;
 }
 
-static int export(const struct broker *b, int sock, const struct ticket *t, struct cl_err *err)
+static int send_out(const struct broker *b, int sock, const struct ticket *t, struct cl_err *err)
 {
 	int out[2], notes[2], rc;
 	cl_autoclose int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -265,7 +266,8 @@ static int export(const struct broker *b, int sock, const struct ticket *t, stru
 	close(out[0]);
 	close(notes[0]);
 	if (rc == 0)
-		rc = pack(b, sock, t, out[1], notes[1], err);
+		rc = t->kind == TICKET_BACKUP ? backup_write(b, out[1], notes[1], err)
+		    : pack(b, sock, t, out[1], notes[1], err);
 	close(out[1]);
 	close(notes[1]);
 	return rc;
@@ -274,7 +276,7 @@ static int export(const struct broker *b, int sock, const struct ticket *t, stru
 void transfer_serve(const struct broker *b, int sock, const struct ticket *t, const char *id)
 {
 	struct cl_err err = {0};
-	int rc = t->kind == TICKET_UPLOAD ? upload(b, sock, t, id, &err) : export(b, sock, t, &err);
+	int rc = t->kind == TICKET_UPLOAD ? upload(b, sock, t, id, &err) : send_out(b, sock, t, &err);
 
 	if (rc == 0) {
 		done(sock);

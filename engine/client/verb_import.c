@@ -300,6 +300,41 @@ int verb_import_export(struct verb_ctx *ctx, const struct verb_args *args)
 	return rc;
 }
 
+int verb_import_backup(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	const char *file = verb_args_get(args, "FILE");
+	bool out = strcmp(file, "-") == 0;
+	struct cl_err err = {0};
+	struct client_exec x;
+	int rc;
+
+	if (out && ctx->out_tty)
+		err_set(&err, CL_USAGE, "backup: an archive is nothing for a terminal");
+	if (!out && ctx->remote)
+		err_set(&err, CL_USAGE, "backup: files are written on your machine, by your shell");
+	if (err.code) {
+		err_hint(&err, "ssh lab backup - > lab.backup");
+		return verb_out_error(ctx, &err);
+	}
+	rc = open_ticket(ctx, "/v1/backup", NULL, &x, NULL, 0);
+	if (rc)
+		return rc;
+	rc = out ? receive(ctx, &x, -1, &err) : export_to(ctx, file, &x);
+	client_exec_close(&x);
+	return rc;
+}
+
+/* A lab that serves cannot be replaced under itself. */
+int verb_import_restore(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	struct cl_err err = {0};
+
+	err_set(&err, CL_PRECONDITION, "restore: it replaces the whole lab, which must not run meanwhile");
+	err_hint(&err, "On its machine, as root, in the clone: ./lab down; ./lab restore %s",
+	    verb_args_get(args, "FILE"));
+	return verb_out_error(ctx, &err);
+}
+
 int verb_import_stack(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	cl_autofree char *path = verb_rest_project(ctx, "/stack", false);

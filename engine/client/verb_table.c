@@ -173,8 +173,10 @@ const struct verb verb_table[] = {
 	verb_info_completion},
     {"ssh-config", "[HOST]", "a Host block for ~/.ssh/config",
 	"ssh -p 2222 alice@lab ssh-config lab.example.org >> ~/.ssh/config", 0, verb_info_ssh_config},
-    {"backup", "FILE", "everything into one file", "codinglab backup lab.tar", MISSING},
-    {"restore", "FILE", "everything from one file", "codinglab restore lab.tar", MISSING},
+    {"backup", "FILE", "everything into one file (-: to stdout); for admins",
+	"ssh lab backup - > lab.backup", NO_IDE, verb_import_backup},
+    {"restore", "FILE", "everything from one file: says how, for the lab must not run",
+	"codinglab restore lab.backup", 0, verb_import_restore},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 

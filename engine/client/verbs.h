@@ -15,6 +15,8 @@ VERB(verb_import_create);
 VERB(verb_import_import);
 VERB(verb_import_export);
 VERB(verb_import_stack);
+VERB(verb_import_backup);
+VERB(verb_import_restore);
 VERB(verb_project_member_add);
 VERB(verb_project_member_rm);
 VERB(verb_project_member_ls);
