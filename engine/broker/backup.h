@@ -25,6 +25,6 @@
 /* Write to fd; what is left out is told on notes. */
 int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err);
 /* Read from fd into dir, which is empty.  Only after 0 is what lies there whole. */
-int backup_read(int fd, const char *dir, struct cl_err *err);
+int backup_read_all(int fd, const char *dir, struct cl_err *err);
 
 #endif

@@ -213,7 +213,7 @@ static int read_all(struct reading *r, struct cl_err *err)
 	return got < 0 ? -1 : damaged(err, "it has no end: it was cut");
 }
 
-int backup_read(int fd, const char *dir, struct cl_err *err)
+int backup_read_all(int fd, const char *dir, struct cl_err *err)
 {
 	struct reading *r = mem_alloc(sizeof(*r));
 	struct cl_err own_err = {0};

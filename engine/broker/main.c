@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 3 && strcmp(argv[1], "--restore") == 0) {
-		if (backup_read(STDIN_FILENO, argv[2], &err) == 0)
+		if (backup_read_all(STDIN_FILENO, argv[2], &err) == 0)
 			return 0;
 		err_print(&err);
 		return err_exit(err.code);
