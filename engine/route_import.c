@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/export.h"
 #include "engine/import.h"
 #include "engine/op.h"
 #include "engine/project.h"
@@ -22,13 +23,50 @@
 
 struct transfer_job {
 	struct backend_transfer spec;
+	bool whole;                 /* an export with all that builds it */
+	struct export export;       /* of such a one */
+	struct appfile app;
+	char *added;
 	char ticket[TICKET_SIZE];
 };
+
+/* What the project says of itself; it may say nothing. */
+static int read_own(struct engine *e, struct transfer_job *j, const char *name,
+    int (*add)(struct appfile *a, const char *text, size_t len, struct cl_err *err),
+    struct cl_err *err)
+{
+	struct cl_err why = {0};
+	struct buf text;
+	int rc;
+
+	buf_init(&text, APPFILE_MAX);
+	rc = e->backend.ops->workspace_read(&e->backend, j->spec.project, j->spec.uid, name,
+	    APPFILE_MAX, &text, &why);
+	if (rc == 0)
+		rc = add(&j->app, text.data != NULL ? text.data : "", text.len, err);
+	else if (why.code == CL_NOT_FOUND)
+		rc = 0;
+	else
+		*err = why;
+	buf_clear(&text);
+	return rc;
+}
+
+static int gather(struct engine *e, struct transfer_job *j, struct cl_err *err)
+{
+	if (read_own(e, j, ".codinglab.json", appfile_add_json, err) != 0 ||
+	    read_own(e, j, "Procfile", appfile_add_procfile, err) != 0)
+		return -1;
+	j->spec.extra = export_files(&j->export, err);
+	return j->spec.extra != NULL ? 0 : -1;
+}
 
 static int upload_work_cb(struct engine *e, void *arg, struct cl_err *err)
 {
 	struct transfer_job *j = arg;
 
+	if (j->whole && gather(e, j, err) != 0)
+		return -1;
 	return e->backend.ops->transfer(&e->backend, &j->spec, j->ticket, sizeof(j->ticket), err);
 }
 
@@ -43,6 +81,10 @@ static int upload_then_cb(struct engine *e, struct request *r, struct reply *p, 
 	if (err->code == CL_OK)
 		reply_json(p, 200, json_pack("{s:s, s:s}", "ticket", j->ticket, "socket", socket));
 	mem_free(j->spec.extra);
+	appfile_clear(&j->app);
+	mem_free(j->added);
+	if (j->export.stacks != NULL)
+		stacks_give(j->export.stacks);
 	mem_wipe(j, sizeof(*j));
 	mem_free(j);
 	return err->code == CL_OK ? 0 : -1;
@@ -144,6 +186,23 @@ static int format(const char *text, struct cl_err *err)
 	return err_hint(err, "tar.gz, tar.xz, tar.bz2, tar.zst, tar or zip");
 }
 
+/* An archive of a stack that is gone has the files alone. */
+static void prepare_whole(struct engine *e, struct transfer_job *j,
+    const struct store_project *project)
+{
+	struct export *x = &j->export;
+
+	x->stacks = stacks_take(e);
+	x->stack = stack_find(x->stacks, project->stack);
+	x->web = stack_find(x->stacks, "web");
+	x->db = x->stack != NULL ? stack_db(x->stacks, x->stack, project->db) : NULL;
+	x->app = &j->app;
+	x->images = config_str("images.dir");
+	x->added = j->added = stacks_dir();
+	mem_copy_str(x->name, sizeof(x->name), project->name);
+	j->whole = x->stack != NULL && x->web != NULL;
+}
+
 static int export(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	const char *text = request_str(r, "format");
@@ -163,6 +222,8 @@ static int export(struct engine *e, struct request *r, struct reply *p, struct c
 	j->spec.gid = engine_gid(e, project.id);
 	mem_copy_str(j->spec.format, sizeof(j->spec.format), text);
 	mem_copy_str(j->spec.prefix, sizeof(j->spec.prefix), project.name);
+	if (!request_bool(r, "plain"))
+		prepare_whole(e, j, &project);
 	request_detail(r, "%s", text);
 	reply_work(p, upload_work_cb, upload_then_cb, j);
 	return 0;

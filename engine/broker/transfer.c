@@ -24,7 +24,7 @@
 
 #define IDLE_MS 120000      /* nothing comes for so long: over */
 #define PER_USER 4          /* uploads that wait for their import */
-#define KEEP_S (6 * 3600)
+#define KEEP_S 1800         /* an upload whose client went away before it said what for */
 #define CHUNK 65536
 
 static void dir_of(const struct broker *b, char out[PLACE_PATH])

@@ -19,7 +19,7 @@ void transfer_serve(const struct broker *b, int sock, const struct ticket *t, co
 /* A whole upload, for reading. */
 int transfer_open(const struct broker *b, uint32_t uid, const char *id, struct cl_err *err);
 void transfer_forget(const struct broker *b, uint32_t uid, const char *id);
-/* Remove uploads that nobody imported within hours. */
+/* Remove uploads that nobody imported within half an hour. */
 void transfer_sweep(const struct broker *b);
 
 #endif

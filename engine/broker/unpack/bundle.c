@@ -82,10 +82,11 @@ static int put(struct packing *p, struct archive_entry *e, struct cl_err *err)
 	return 0;
 }
 
-static int put_text(struct packing *p, const char *name, const char *text, struct cl_err *err)
+static int put_text(struct packing *p, const char *name, const char *text, bool executable,
+    struct cl_err *err)
 {
 	size_t n = strlen(text);
-	struct archive_entry *e = entry(name, AE_IFREG, 0644, NULL);
+	struct archive_entry *e = entry(name, AE_IFREG, executable ? 0755 : 0644, NULL);
 
 	archive_entry_set_size(e, (la_int64_t)n);
 	if (put(p, e, err) < 0)
@@ -217,7 +218,11 @@ static int put_extra(struct packing *p, const json_t *files, struct cl_err *err)
 		cl_autofree char *path = mem_printf("%s%s%s", p->b->prefix, p->b->prefix[0] ? "/" : "",
 		    name);
 
-		if (put_text(p, path, json_string_value(text), err) < 0)
+		bool x = json_is_true(json_object_get(text, "executable"));
+		const char *s = json_string_value(json_is_string(text) ? text
+		    : json_object_get(text, "text"));
+
+		if (s && put_text(p, path, s, x, err) < 0)
 			return -1;
 	}
 	return 0;
