@@ -248,7 +248,7 @@ static void import_done(struct op_live *o, void *arg)
 	struct cl_err err = { 0 };
 	struct store_project p;
 	int64_t id = o->id;
-	char result[600];
+	char result[1000];
 
 	if (e->stopping) { /* the next engine does it anew */
 		import_free(j);
@@ -303,6 +303,16 @@ static int import_ready(struct op_live *o, struct import_job *j, struct cl_err *
 	return store_commit(e->store, err);
 }
 
+static bool import_has(const char *names, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = names; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strncmp(p, name, n) == 0 && (p[n] == '\n' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
 static void import_result(const struct import_job *j, char *out, size_t size)
 {
 	int n = snprintf(out, size, "project %s: %d files and folders, %lld KB, from %.200s", j->name,
@@ -314,4 +324,11 @@ static void import_result(const struct import_job *j, char *out, size_t size)
 		    "changes it)", j->stack->id, j->file);
 	else if (j->stack != NULL && j->create)
 		(void)snprintf(out + at, size - at, "; stack %s", j->stack->id);
+	at += strlen(out + at);
+	if (import_has(j->got.top, "Dockerfile") || import_has(j->got.top, "Containerfile"))
+		(void)snprintf(out + at, size - at, "; its Dockerfile is not used: the stack builds the "
+		    "image");
+	at += strlen(out + at);
+	if (j->got.note[0] != '\0')
+		(void)snprintf(out + at, size - at, "; %.200s", j->got.note);
 }

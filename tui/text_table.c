@@ -139,6 +139,8 @@ const struct text_row text_table[] = {
 	{ "part of its address: NAME.you.domain", "주소의 일부: 이름.사용자.도메인" },
 	{ "left and right, or its first letter", "좌우 화살표 또는 첫 글자" },
 	{ "for the people you share it with", "함께 쓰는 사람들을 위한 설명" },
+	{ "From", "가져올 곳" },
+	{ "a git or archive URL, which tells the stack; or nothing", "git 또는 압축 파일 URL (스택은 자동), 없으면 비움" },
 	{ "small letters, digits and -, beginning with a letter",
 	    "영문 소문자로 시작하고 소문자, 숫자, -만" },
 	{ "Database", "데이터베이스" },

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "base/giturl.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "engine/client/client.h"
@@ -135,11 +136,20 @@ static const char *check_stack(const char *stack)
 	return *stack ? NULL : "no stack is there yet";
 }
 
+static const char *check_from(const char *from)
+{
+	struct giturl u;
+	bool good = !*from || giturl_parse(from, &u, NULL) == 0;
+
+	giturl_wipe(&u);
+	return good ? NULL : "https://HOST/PATH, ssh://git@HOST/PATH or git@HOST:PATH";
+}
+
 static void form_cb(void *arg, const char *const *values)
 {
 	struct home *h = arg;
-	const char *db = "", *text;
-	cl_autofree char *about = NULL;
+	const char *db = "", *text, *from;
+	cl_autofree char *about = NULL, *source = NULL;
 
 	if (!values)
 		return;
@@ -147,7 +157,14 @@ static void form_cb(void *arg, const char *const *values)
 	if (h->form_dbs && strcmp(values[2], FORM_DB_DEFAULT) != 0)
 		db = values[2];
 	text = values[h->form_dbs ? 3 : 2];
+	from = values[h->form_dbs ? 4 : 3];
 	about = quote_word(text);
+	source = quote_word(from);
+	if (from[0]) { /* what comes tells its stack */
+		view_commandf(&h->view, "project create %s --from %s%s%s%s%s", values[0], source,
+		    db[0] ? " --db " : "", db, text[0] ? " --description " : "", text[0] ? about : "");
+		return;
+	}
 	view_commandf(&h->view, "project create %s --stack %s%s%s%s%s", values[0], values[1],
 	    db[0] ? " --db " : "", db, text[0] ? " --description " : "", text[0] ? about : "");
 }
@@ -167,6 +184,8 @@ static void open_form(struct home *h)
 		    .choices = dbs, .nchoices = m->ndbs + 1 },
 		{ .label = "Description", .hint = "for the people you share it with",
 		    .initial = "" },
+		{ .label = "From", .hint = "a git or archive URL, which tells the stack; or nothing",
+		    .initial = "", .check = check_from },
 	};
 	int n = CL_COUNT(fields);
 
@@ -182,6 +201,7 @@ static void open_form(struct home *h)
 	h->form_dbs = m->ndbs > 0;
 	if (!h->form_dbs) {
 		fields[2] = fields[3];
+		fields[3] = fields[4];
 		n--;
 	}
 	ui_form(h->view.ui, "New project", "", fields, n, "&Create", form_cb, h);

@@ -496,7 +496,12 @@ def test_an_export_builds_and_runs_without_codinglab(lab, alice, git):
             test = [fill(w) for w in compose["services"][name]["healthcheck"]["test"][1:]]
             wait_until(f"{name} healthy", lambda: "yes" in lab.podman("exec", full, "sh", "-c", '"$@" && echo yes', "sh", *test, check=False), 60, every=1)
         made.insert(0, ("volume", "rm", "-f", f"{net}-db"))
-        healthy(run("db", "-d")[0], "db")
+        full = run("db", "-d")[0]
+        try:
+            healthy(full, "db")
+        except AssertionError:
+            print(lab.podman("logs", full, check=False), lab.podman("ps", "-a"))
+            raise
         run("migrate")
         healthy(run("was", "-d")[0], "was")
         full = run("web", "-d")[0]
