@@ -267,8 +267,8 @@ char *export_files(const struct export *x, struct cl_err *err)
 	add_readme(files, x);
 	add_containerfile(files, x);
 	add_env_file(files, x);
-	add_json(files, "compose.yaml", export_compose(x));
-	objects = export_kubernetes(x);
+	add_json(files, "compose.yaml", export_compose_make(x));
+	objects = export_kube_make(x);
 	json_object_foreach(objects, name, o) {
 		cl_autofree char *path = mem_printf("kubernetes/%s.yaml", name);
 

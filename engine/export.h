@@ -35,9 +35,9 @@ struct export {
 char *export_files(const struct export *x, struct cl_err *err);
 
 /* The parts of it. */
-json_t *export_compose(const struct export *x);
+json_t *export_compose_make(const struct export *x);
 /* name -> manifest */
-json_t *export_kubernetes(const struct export *x);
+json_t *export_kube_make(const struct export *x);
 int export_port(const struct export *x);
 const char *export_health(const struct export *x);
 json_t *export_argv(char *const *argv); /* NULL gives null */

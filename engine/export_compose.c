@@ -139,7 +139,7 @@ static json_t *db(const struct export *x)
 	return s;
 }
 
-json_t *export_compose(const struct export *x)
+json_t *export_compose_make(const struct export *x)
 {
 	json_t *services = json_pack("{s:o, s:o}", "web", web(x), "was", was(x));
 	json_t *all = json_pack("{s:s, s:o}", "name", x->name, "services", services);

@@ -205,7 +205,7 @@ static json_t *ingress(const struct export *x)
 	    "service", "name", "web", "port", "number", 8080);
 }
 
-json_t *export_kubernetes(const struct export *x)
+json_t *export_kube_make(const struct export *x)
 {
 	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "00-namespace", namespace(x),
 	    "10-secret", secret(x), "30-was", was(x), "31-was-service", service(x, "was",
