@@ -120,10 +120,12 @@ struct backend_exec {
 
 struct backend_image {
 	char id[64];              /* "python", "django-run", "app/p12" ... */
+	char tag[64];             /* "latest", "op31"; "" = it lost its name */
 	char digest[128];
 	char parent[64];
 	int64_t size;
 	int64_t created_ms;
+	int containers;           /* made of it, running or not */
 };
 
 struct backend_images {
@@ -293,6 +295,9 @@ struct backend_ops {
 	int (*image_pull)(struct backend *b, const char *repository, const char *digest,
 	    const char *id, const char *tag, const struct backend_job *job, char *image, size_t size,
 	    struct cl_err *err);
+	/* Nameless images that builds left, older than min_age_s; dry: only lines. */
+	int (*image_prune)(struct backend *b, bool dry, int min_age_s, const struct backend_job *job,
+	    int64_t *count, int64_t *bytes, struct cl_err *err);
 	/* The repository: what is stored under which tag; removing a manifest with all its tags; and
 	 * giving back the space of what no tag reaches (pushes wait meanwhile; dry: only says so). */
 	int (*stored_list)(struct backend *b, struct backend_stored_list *out, struct cl_err *err);

@@ -464,10 +464,12 @@ static void image_cb(void *arg, struct ipc_in *m)
 	i = &l->items[l->n++];
 	memset(i, 0, sizeof(*i));
 	ipc_get_str(m, i->id, sizeof(i->id));
+	ipc_get_str(m, i->tag, sizeof(i->tag));
 	ipc_get_str(m, i->digest, sizeof(i->digest));
 	ipc_get_str(m, i->parent, sizeof(i->parent));
 	i->size = ipc_get_i64(m);
 	i->created_ms = ipc_get_i64(m);
+	i->containers = ipc_get_i32(m);
 }
 
 static int local_image_list(struct backend *b, struct backend_images *out, struct cl_err *err)
@@ -492,6 +494,12 @@ static int local_image_pull(struct backend *b, const char *repository, const cha
     struct cl_err *err)
 {
 	return local_repository_pull(of(b)->link, repository, digest, id, tag, job, image, size, err);
+}
+
+static int local_image_prune(struct backend *b, bool dry, int min_age_s,
+    const struct backend_job *job, int64_t *count, int64_t *bytes, struct cl_err *err)
+{
+	return local_repository_prune(of(b)->link, dry, min_age_s, job, count, bytes, err);
 }
 
 static int local_stored_gc(struct backend *b, bool dry, const struct backend_job *job,
@@ -686,8 +694,8 @@ const struct backend_ops backend_local_ops = {
 	.image_build = local_image_build, .image_list = local_image_list,
 	.image_remove = local_image_remove,
 	.image_push = local_image_push, .image_pull = local_image_pull,
-	.stored_list = local_stored_list, .stored_remove = local_stored_remove,
-	.stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
+	.image_prune = local_image_prune, .stored_list = local_stored_list,
+	.stored_remove = local_stored_remove, .stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
 	.network_remove = local_network_remove, .workspace_create = local_workspace_create,
 	.workspace_remove = local_workspace_remove, .workspace_read = local_workspace_read,
 	.import = local_import, .transfer = local_transfer,

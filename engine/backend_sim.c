@@ -313,12 +313,13 @@ int backend_sim_tier(const char *tier)
 	return strcmp(tier, "was") == 0 ? 1 : -1;
 }
 
-void backend_sim_image_add(struct sim *s, const char *id, const char *parent)
+void backend_sim_image_add(struct sim *s, const char *id, const char *tag, const char *digest,
+    const char *parent)
 {
 	struct backend_image *im = NULL;
 
 	for (size_t i = 0; i < s->nimages; i++)
-		if (strcmp(s->images[i].id, id) == 0)
+		if (strcmp(s->images[i].id, id) == 0 && strcmp(s->images[i].tag, tag) == 0)
 			im = &s->images[i];
 	if (im == NULL) {
 		s->images = mem_resize(s->images, s->nimages + 1, sizeof(*s->images));
@@ -327,7 +328,8 @@ void backend_sim_image_add(struct sim *s, const char *id, const char *parent)
 	memset(im, 0, sizeof(*im));
 	(void)mem_copy_str(im->id, sizeof(im->id), id);
 	(void)mem_copy_str(im->parent, sizeof(im->parent), parent);
-	(void)snprintf(im->digest, sizeof(im->digest), "sha256:%064d", ++s->builds);
+	(void)mem_copy_str(im->tag, sizeof(im->tag), tag);
+	(void)mem_copy_str(im->digest, sizeof(im->digest), digest);
 	im->size = 1 << 20;
 	im->created_ms = clock_unix_ms();
 }

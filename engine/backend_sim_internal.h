@@ -72,6 +72,7 @@ void backend_sim_drop(struct sim *s, struct sim_instance *i);
 void backend_sim_change(struct sim *s, const char *name, const char *what, int exit_code);
 void backend_sim_look(struct sim *s, struct sim_instance *i);
 int backend_sim_tier(const char *tier);
-void backend_sim_image_add(struct sim *s, const char *id, const char *parent);
+void backend_sim_image_add(struct sim *s, const char *id, const char *tag, const char *digest,
+    const char *parent);
 
 #endif

@@ -266,13 +266,15 @@ static int sim_build(struct backend *b, const struct backend_build *spec,
     const struct backend_job *job, char *digest, size_t size, struct cl_err *err)
 {
 	struct sim *s = b->ctx;
+	char tag[32];
 	int rc;
 
 	sim_line(job, "building");
 	rc = backend_sim_begin(s, "build", spec->id, err);
 	(void)snprintf(digest, size, "sha256:%064d", ++s->builds);
+	(void)snprintf(tag, sizeof(tag), "op%lld", (long long)spec->op);
 	if (rc == 0)
-		backend_sim_image_add(s, spec->id, spec->onto);
+		backend_sim_image_add(s, spec->id, tag, digest, spec->onto);
 	(void)backend_sim_end(s, 0);
 	if (rc != 0)
 		sim_line(job, "SyntaxError: invalid syntax (main.py, line 3)");
@@ -283,12 +285,14 @@ static int sim_image_build(struct backend *b, const char *folder, const char *fi
     const struct backend_job *job, struct cl_err *err)
 {
 	struct sim *s = b->ctx;
+	char digest[128];
 
 	(void)folder;
 	sim_line(job, file);
 	if (backend_sim_begin(s, "image", id, err) != 0)
 		return backend_sim_end(s, -1);
-	backend_sim_image_add(s, id, "");
+	(void)snprintf(digest, sizeof(digest), "sha256:%064d", ++s->builds);
+	backend_sim_image_add(s, id, "latest", digest, "");
 	return backend_sim_end(s, 0);
 }
 
@@ -311,12 +315,33 @@ static int sim_image_remove(struct backend *b, const char *id, struct cl_err *er
 
 	if (backend_sim_begin(s, "image-rm", id, err) != 0)
 		return backend_sim_end(s, -1);
-	for (size_t i = 0; i < s->nimages; i++)
-		if (strcmp(s->images[i].id, id) == 0) {
+	for (size_t i = 0; i < s->nimages; i++) {
+		char name[160];
+
+		(void)snprintf(name, sizeof(name), "%s:%s", s->images[i].id, s->images[i].tag);
+		if (strcmp(s->images[i].id, id) == 0 || strcmp(name, id) == 0 ||
+		    strcmp(s->images[i].digest, id) == 0) {
 			s->images[i] = s->images[--s->nimages];
 			break;
 		}
+	}
 	return backend_sim_end(s, 0);
+}
+
+/* Of "id", "id:tag" or a digest; "" when there is none. */
+static const char *sim_image_digest(struct sim *s, const char *image)
+{
+	char name[160];
+
+	for (size_t i = 0; i < s->nimages; i++) {
+		const struct backend_image *im = &s->images[i];
+
+		(void)snprintf(name, sizeof(name), "%s:%s", im->id, im->tag);
+		if (strcmp(image, im->id) == 0 || strcmp(image, name) == 0 ||
+		    strcmp(image, im->digest) == 0)
+			return im->digest;
+	}
+	return "";
 }
 
 static int sim_image_push(struct backend *b, const char *image, const char *repository,
@@ -342,7 +367,7 @@ static int sim_image_push(struct backend *b, const char *image, const char *repo
 		.created_ms = clock_unix_ms() };
 	(void)mem_copy_str(t->repository, sizeof(t->repository), repository);
 	(void)mem_copy_str(t->tag, sizeof(t->tag), tag);
-	(void)mem_copy_str(t->image, sizeof(t->image), image);
+	(void)mem_copy_str(t->image, sizeof(t->image), sim_image_digest(s, image));
 	(void)snprintf(t->digest, sizeof(t->digest), "sha256:f%063d", ++s->builds);
 	(void)snprintf(digest, size, "%s", t->digest);
 	return backend_sim_end(s, 0);
@@ -354,14 +379,13 @@ static int sim_image_pull(struct backend *b, const char *repository, const char 
 {
 	struct sim *s = b->ctx;
 
-	(void)tag;
 	sim_line(job, "pulling");
 	if (backend_sim_begin(s, "pull", repository, err) != 0)
 		return backend_sim_end(s, -1);
 	for (size_t i = 0; i < s->stored.n; i++)
 		if (strcmp(s->stored.items[i].repository, repository) == 0 &&
 		    strcmp(s->stored.items[i].digest, digest) == 0) {
-			backend_sim_image_add(s, id, "");
+			backend_sim_image_add(s, id, tag, s->stored.items[i].image, "");
 			(void)snprintf(image, size, "%s", s->stored.items[i].image);
 			return backend_sim_end(s, 0);
 		}
@@ -395,6 +419,15 @@ static int sim_stored_remove(struct backend *b, const char *repository, const ch
 		    strcmp(s->stored.items[i - 1].digest, digest) == 0)
 			s->stored.items[i - 1] = s->stored.items[--s->stored.n];
 	return backend_sim_end(s, 0);
+}
+
+static int sim_image_prune(struct backend *b, bool dry, int min_age_s,
+    const struct backend_job *job, int64_t *count, int64_t *bytes, struct cl_err *err)
+{
+	(void)min_age_s;
+	(void)job;
+	*count = *bytes = 0;
+	return backend_sim_end(b->ctx, backend_sim_begin(b->ctx, "prune", dry ? "dry" : "", err));
 }
 
 static int sim_stored_gc(struct backend *b, bool dry, const struct backend_job *job,
@@ -600,6 +633,7 @@ const struct backend_ops backend_sim_ops = {
 	.image_remove = sim_image_remove,
 	.image_push = sim_image_push,
 	.image_pull = sim_image_pull,
+	.image_prune = sim_image_prune,
 	.stored_list = sim_stored_list,
 	.stored_remove = sim_stored_remove,
 	.stored_gc = sim_stored_gc,

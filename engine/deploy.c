@@ -20,8 +20,11 @@
 #include "engine/manifest.h"
 #include "engine/plan.h"
 #include "engine/reconcile.h"
+#include "engine/repository.h"
 #include "engine/stacks.h"
+#include "engine/store_image.h"
 #include "engine/store_project.h"
+#include "engine/stored.h"
 #include "images/appfile.h"
 
 #define DEPLOY_ATTEMPTS 3
@@ -53,6 +56,7 @@ static int deploy_built(struct op_live *o, const struct deploy_build *b, int ver
 static void deploy_build_failed(struct op_live *o, struct cl_err *why, int version);
 static void deploy_build_free(struct deploy_build *b);
 static int deploy_roll(struct op_live *o, int version, struct cl_err *err);
+static int deploy_fetch(struct op_live *o, const char *digest);
 static int deploy_version(const struct op_live *o);
 
 int deploy_ensure_env(struct engine *e, int64_t project, const char *env, struct store_env *out,
@@ -125,6 +129,11 @@ int deploy_begin_copy(struct engine *e, struct request *r, struct reply *p, cons
 		    err);
 	if (rc == 0 && from.digest[0] == '\0')
 		rc = err_set(err, CL_PRECONDITION, "release v%d: it was never built", from_version);
+	if (rc == 0 && store_image_gone(e->store, from.digest)) {
+		rc = err_set(err, CL_PRECONDITION, "release v%d: its image was removed by image gc",
+		    from_version);
+		(void)err_hint(err, "images.keep says how many are kept");
+	}
 	while (rc == 0 && fresh && rel.nvars > 0) {
 		mem_free(rel.vars[--rel.nvars].name);
 		mem_free(rel.vars[rel.nvars].value);
@@ -155,7 +164,7 @@ int deploy_run(struct op_live *o, struct cl_err *err)
 	if (strcmp(row.result, "building") == 0)
 		return deploy_build_start(o, version, err);
 	if (strcmp(row.result, "rolling") == 0)
-		return deploy_roll(o, version, err);
+		return repository_have() ? deploy_fetch(o, row.digest) : deploy_roll(o, version, err);
 	if (strcmp(row.result, "failed") == 0)
 		return err_set(err, CL_FAILED, "%s", row.reason);
 	op_done(o->e, o->id, "");
@@ -376,6 +385,7 @@ static int deploy_built(struct op_live *o, const struct deploy_build *b, int ver
 {
 	char *const *migrate = appfile_get(&b->app, b->stack, STACK_MIGRATE);
 	cl_autofree char *config = NULL;
+	char tag[32], image[128];
 	struct store_env row;
 	struct release r;
 	int rc;
@@ -394,8 +404,12 @@ static int deploy_built(struct op_live *o, const struct deploy_build *b, int ver
 	release_clear(&r);
 	if (rc != 0)
 		return -1;
-	return store_env_release_set(o->e->store, o->project, o->env, version, "rolling", NULL,
-	    b->digest, config, err);
+	if (store_env_release_set(o->e->store, o->project, o->env, version, "rolling", NULL,
+	    b->digest, config, err) != 0)
+		return -1;
+	(void)snprintf(tag, sizeof(tag), "op%lld", (long long)o->id);
+	(void)snprintf(image, sizeof(image), "%s:%s", b->spec.id, tag);
+	return stored_queue(o->e, o->project, o->by, image, b->spec.id, tag, err);
 }
 
 /* Writes down why; the message gets the last lines of the build, which say more than we can. */
@@ -431,6 +445,62 @@ static void deploy_build_free(struct deploy_build *b)
 	appfile_clear(&b->app);
 	stacks_give(b->stacks);
 	mem_free(b);
+}
+
+/* --- an image that was made before ------------------------------------------------------------- */
+
+struct deploy_image {
+	char digest[128];
+	struct cl_err err;
+};
+
+static void deploy_fetch_work(struct op_live *o, void *arg)
+{
+	struct deploy_image *d = arg;
+	struct backend_job job = { .line = op_line_cb, .cancelled = op_is_cancelled, .arg = o,
+		.timeout_s = DEPLOY_BUILD_S };
+
+	(void)stored_fetch(&o->e->backend, o->project, d->digest, &job, &d->err);
+}
+
+static void deploy_fetch_done(struct op_live *o, void *arg)
+{
+	struct deploy_image *d = arg;
+	struct engine *e = o->e;
+	struct cl_err err = d->err;
+	int64_t id = o->id;
+	int version = deploy_version(o);
+
+	mem_free(d);
+	if (e->stopping)
+		return;
+	if (err.code == CL_UNAVAILABLE) {
+		op_retry(o, 3000, "waiting for the container runtime");
+		return;
+	}
+	if (err.code == CL_OK && atomic_load(&o->cancel))
+		(void)err_set(&err, CL_FAILED, "cancelled");
+	if (err.code != CL_OK) {
+		deploy_cancel(o);
+		op_failed(e, id, &err);
+	} else if (store_begin(e->store, &err) != 0) {
+		op_failed(e, id, &err);
+	} else if (deploy_roll(o, version, &err) != 0) {
+		store_rollback(e->store);
+		op_failed(e, id, &err);
+	} else if (store_commit(e->store, &err) != 0) {
+		op_failed(e, id, &err);
+	}
+}
+
+/* On another machine, or after a clean-up by hand, it comes out of the repository. */
+static int deploy_fetch(struct op_live *o, const char *digest)
+{
+	struct deploy_image *d = mem_alloc(sizeof(*d));
+
+	(void)mem_copy_str(d->digest, sizeof(d->digest), digest);
+	op_work(o, deploy_fetch_work, deploy_fetch_done, d);
+	return 0;
 }
 
 /* The release is wanted from now on; its pass ends the operation. */

@@ -11,6 +11,7 @@
 #include "engine/reconcile.h"
 #include "engine/registry.h"
 #include "engine/stacks.h"
+#include "engine/stored.h"
 
 #define IMAGE_BUILD_S 3600
 
@@ -34,6 +35,7 @@ struct image_job {
 	int n, next;
 	bool force;
 	struct backend_images there;
+	json_t *built;              /* ids */
 	struct cl_err err;
 };
 
@@ -160,6 +162,12 @@ static json_t *image_json_of(struct engine *e, const struct image_known *k)
 	    there && k->seen.created_ms > 0 ? json_string(at) : json_null());
 }
 
+void image_each(struct engine *e, void (*cb)(void *arg, const char *id), void *arg)
+{
+	for (size_t i = 0; i < e->images->n; i++)
+		cb(arg, e->images->items[i].id);
+}
+
 int image_begin(struct engine *e, struct request *r, struct reply *p, const json_t *ids, bool force,
     struct cl_err *err)
 {
@@ -198,10 +206,12 @@ int image_run(struct op_live *o, struct cl_err *err)
 	for (size_t i = 0; i < n && i < CL_COUNT(names); i++)
 		names[i] = json_string_value(json_array_get(ids, i));
 	j->stacks = stacks_take(o->e);
+	j->built = json_array();
 	j->force = json_is_true(json_object_get(o->payload, "force"));
 	j->n = stack_order(j->stacks, names, n, &j->steps, err);
 	if (j->n < 0) {
 		stacks_give(j->stacks);
+		json_decref(j->built);
 		mem_free(j);
 		return -1;
 	}
@@ -341,6 +351,7 @@ static void image_work(struct op_live *o, void *arg)
 			return;
 		}
 		image_tell(o, s->image->id, IMAGE_READY, "");
+		json_array_append_new(j->built, json_string(s->image->id));
 	}
 }
 
@@ -368,6 +379,7 @@ static void image_done(struct op_live *o, void *arg)
 {
 	struct image_job *j = arg;
 	struct engine *e = o->e;
+	struct cl_err err = { 0 };
 
 	for (int i = j->next; i < j->n && j->err.code != CL_OK; i++) {
 		const struct image_known *k = image_find(e, j->steps[i].image->id);
@@ -375,6 +387,9 @@ static void image_done(struct op_live *o, void *arg)
 		if (k != NULL && (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING))
 			image_set(e, k->id, IMAGE_ABSENT, "");
 	}
+	/* what was built goes into the repository, whatever became of the rest */
+	if (!e->stopping && stored_queue_stacks(e, o->by, j->built, &err) != 0)
+		log_error("image push: %s", err.message);
 	if (!e->stopping && j->err.code == CL_UNAVAILABLE)
 		op_retry(o, 3000, "waiting for the container runtime");
 	else if (!e->stopping && j->err.code != CL_OK)
@@ -382,6 +397,7 @@ static void image_done(struct op_live *o, void *arg)
 	else if (!e->stopping)
 		op_done(e, o->id, "");
 	image_refresh(e);
+	json_decref(j->built);
 	backend_images_clear(&j->there);
 	mem_free(j->steps);
 	stacks_give(j->stacks);

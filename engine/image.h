@@ -27,6 +27,8 @@ bool image_asking(const struct engine *e);            /* a refresh is under way 
 enum image_state image_get(struct engine *e, const char *id);
 const char *image_text(enum image_state s);           /* "ready" */
 json_t *image_json(struct engine *e);                 /* ImageList */
+/* The ids of all images that stacks have. */
+void image_each(struct engine *e, void (*cb)(void *arg, const char *id), void *arg);
 /* For the handler: payload of the operation for these ids (array of strings or NULL = all). */
 int image_begin(struct engine *e, struct request *r, struct reply *p, const json_t *ids, bool force,
     struct cl_err *err);

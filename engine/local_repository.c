@@ -8,7 +8,7 @@
 struct asking {
 	const struct backend_job *job;
 	char text[128];
-	int64_t number;
+	int64_t number, bytes;
 };
 
 static void line_cb(void *arg, struct ipc_in *m)
@@ -35,13 +35,20 @@ static void number_cb(void *arg, struct ipc_in *m)
 	((struct asking *)arg)->number = ipc_get_i64(m);
 }
 
+static void numbers_cb(void *arg, struct ipc_in *m)
+{
+	struct asking *a = arg;
+
+	a->number = ipc_get_i64(m);
+	a->bytes = ipc_get_i64(m);
+}
+
 static int ask(struct local_link *l, struct ipc_out *m, struct asking *a, local_link_ok_cb *ok,
     struct cl_err *err)
 {
 	struct local_link_call call = {.part = line_cb, .ok = ok, .arg = a,
 	    .cancelled = a->job->cancelled, .cancel_arg = a->job->arg};
 
-	ipc_put_i32(m, a->job->timeout_s);
 	return local_link_ask(l, m, &call, err);
 }
 
@@ -54,6 +61,7 @@ int local_repository_push(struct local_link *l, const char *image, const char *r
 	ipc_put_str(m, image);
 	ipc_put_str(m, repository);
 	ipc_put_str(m, tag);
+	ipc_put_i32(m, job->timeout_s);
 	if (ask(l, m, &a, text_cb, err) < 0)
 		return -1;
 	return repository_check(repository, tag, a.text, digest, size, err);
@@ -70,10 +78,26 @@ int local_repository_pull(struct local_link *l, const char *repository, const ch
 	ipc_put_str(m, digest);
 	ipc_put_str(m, id);
 	ipc_put_str(m, tag);
+	ipc_put_i32(m, job->timeout_s);
 	if (ask(l, m, &a, text_cb, err) < 0)
 		return -1;
 	return mem_copy_str(image, size, a.text) == 0 ? 0
 	    : err_set(err, CL_FAILED, "pull: a digest that is too long");
+}
+
+int local_repository_prune(struct local_link *l, bool dry, int min_age_s,
+    const struct backend_job *job, int64_t *count, int64_t *bytes, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_IMAGE_PRUNE);
+	struct asking a = {.job = job};
+
+	ipc_put_u32(m, dry);
+	ipc_put_i32(m, min_age_s);
+	if (ask(l, m, &a, numbers_cb, err) < 0)
+		return -1;
+	*count = a.number;
+	*bytes = a.bytes;
+	return 0;
 }
 
 int local_repository_collect(struct local_link *l, bool dry, const struct backend_job *job,
@@ -83,6 +107,7 @@ int local_repository_collect(struct local_link *l, bool dry, const struct backen
 	struct asking a = {.job = job};
 
 	ipc_put_u32(m, dry);
+	ipc_put_i32(m, job->timeout_s);
 	if (ask(l, m, &a, number_cb, err) < 0)
 		return -1;
 	*freed = a.number;

@@ -221,10 +221,16 @@ static const char saves[] =
     /* the save that the workspace was last the same as */
     "ALTER TABLE project ADD COLUMN nearest INTEGER REFERENCES save(id) ON DELETE SET NULL;"
     "ALTER TABLE project ADD COLUMN loads INTEGER NOT NULL DEFAULT 0;"; /* how often one was loaded */
+/* Images that cleaning up took away: a release of one of these cannot be gone back to. */
+static const char image_gone[] =
+    "CREATE TABLE image_gone ("
+    " digest TEXT PRIMARY KEY,"
+    " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
     {2, "projects know their database", project_db},
     {3, "saves", saves},
+    {4, "images that cleaning up took away", image_gone},
 };
 const int migrations_count = CL_COUNT(migrations_table);

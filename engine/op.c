@@ -122,6 +122,23 @@ int op_begin(struct engine *e, struct request *r, struct reply *p, const char *k
 	return rc;
 }
 
+int op_queue(struct engine *e, const char *kind, int64_t project, const char *by, json_t *payload,
+    struct cl_err *err)
+{
+	struct store_op row = { .project = project };
+	int rc;
+
+	(void)mem_copy_str(row.kind, sizeof(row.kind), kind);
+	(void)mem_copy_str(row.by, sizeof(row.by), by);
+	row.payload = json_dumps(payload, JSON_COMPACT);
+	json_decref(payload);
+	rc = store_op_add(e->store, &row, "", err);
+	if (rc == 0)
+		engine_post(e, op_start_posted, mem_dup(&row.id, sizeof(row.id)));
+	store_op_clear(&row);
+	return rc;
+}
+
 int op_check(struct engine *e, int64_t project, const char *env, struct cl_err *err)
 {
 	int64_t busy = store_op_busy(e->store, project, env);
@@ -273,6 +290,21 @@ void op_work(struct op_live *o, void (*work)(struct op_live *o, void *arg),
 	o->working = true;
 	o->e->ops->working++;
 	engine_work(o->e, op_work_cb, NULL, j);
+}
+
+bool op_at_work(const struct engine *e, int64_t project, const char *kind,
+    const struct op_live *except)
+{
+	for (const struct op_live *o = e->ops->live; o != NULL; o = o->next) {
+		if (o == except)
+			continue;
+		if (kind != NULL && strcmp(o->kind, kind) == 0 && o->working)
+			return true;
+		if (kind == NULL && (project == 0 || o->project == project) &&
+		    strcmp(o->kind, "image push") != 0 && strcmp(o->kind, "image gc") != 0)
+			return true;
+	}
+	return false;
 }
 
 bool op_is_cancelled(void *live)

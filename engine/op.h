@@ -58,6 +58,9 @@ void op_close(struct engine *e);
  * or NULL) is stolen; env, p and id may be NULL. */
 int op_begin(struct engine *e, struct request *r, struct reply *p, const char *kind,
     int64_t project, const char *env, json_t *payload, int64_t *id, struct cl_err *err);
+/* One of the engine's own accord, in the transaction under way; payload is stolen. */
+int op_queue(struct engine *e, const char *kind, int64_t project, const char *by, json_t *payload,
+    struct cl_err *err);
 /* CL_CONFLICT with the operation's id when one holds this env. */
 int op_check(struct engine *e, int64_t project, const char *env, struct cl_err *err);
 /* A reply for ?dry_run: an Op with id 0 and the plan as its step. */
@@ -77,6 +80,10 @@ void op_retry(struct op_live *o, int64_t pause_ms, const char *step);
 /* Work on a thread; done on the loop, behind every line posted meanwhile.  arg stays the caller's. */
 void op_work(struct op_live *o, void (*work)(struct op_live *o, void *arg),
     void (*done)(struct op_live *o, void *arg), void *arg);
+/* Is one (but `except`) under way?  kind NULL: any that people wait for, of this project or, with
+ * project 0, of any; else one of this kind that has a worker. */
+bool op_at_work(const struct engine *e, int64_t project, const char *kind,
+    const struct op_live *except);
 bool op_is_cancelled(void *live);       /* backend_cancel_cb */
 void op_line_cb(void *live, const char *line, size_t len); /* backend_line_cb */
 /* Others of this project end as cancelled; true when none is left but `except`. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/deploy.h"
 #include "engine/event.h"
+#include "engine/gc.h"
 #include "engine/image.h"
 #include "engine/import.h"
 #include "engine/load.h"
@@ -17,6 +18,7 @@
 #include "engine/save.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
+#include "engine/stored.h"
 
 #define OP_REMOVE_POLL_MS 100
 
@@ -56,6 +58,9 @@ const struct op_kind op_table[] = {
 	{ "save", true, save_run, NULL },
 	{ "saves rm", false, save_run_remove, NULL },
 	{ "load", true, load_run, NULL },
+	{ "image push", false, stored_run, NULL },
+	{ "image gc", false, gc_run, NULL },
+	{ "image rm", false, gc_run_remove, NULL },
 	{ "project rm", false, op_run_remove, NULL },
 	{ NULL, false, NULL, NULL },
 };

@@ -2,11 +2,20 @@
 #include <string.h>
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/gc.h"
 #include "engine/image.h"
+#include "engine/image_view.h"
 #include "engine/op.h"
 #include "engine/reply.h"
+#include "engine/repository.h"
 #include "engine/request.h"
 #include "engine/store_project.h"
+#include "engine/stored.h"
+
+struct image_ready {
+	struct engine *e;
+	json_t *ids;
+};
 
 static int op_ls_cb(void *arg, const struct store_op *o)
 {
@@ -86,10 +95,59 @@ static int op_cancel_route(struct engine *e, struct request *r, struct reply *p,
 
 static int image_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	(void)r;
-	(void)err;
+	bool all = false;
+
+	if (request_query_bool(r, "all", &all, err) != 0)
+		return -1;
+	if (all)
+		return image_view_begin(e, r, p, err);
 	reply_json(p, 200, image_json(e));
 	return 0;
+}
+
+static void image_ready_cb(void *arg, const char *id)
+{
+	struct image_ready *l = arg;
+
+	if (image_get(l->e, id) == IMAGE_READY)
+		json_array_append_new(l->ids, json_string(id));
+}
+
+static int image_push(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	const json_t *named = r->body != NULL ? json_object_get(r->body, "ids") : NULL;
+	struct image_ready l = { e, json_array() };
+	size_t i;
+	json_t *id;
+	int rc = 0;
+
+	if (!repository_have()) {
+		rc = err_set(err, CL_PRECONDITION, "image push: there is no repository");
+		(void)err_hint(err, "./lab up starts one, or set registry.url");
+	}
+	json_array_foreach(named, i, id) {
+		if (rc != 0)
+			break;
+		if (image_get(e, json_string_value(id)) != IMAGE_READY)
+			rc = err_set(err, CL_NOT_FOUND, "image %s: it is not built", json_string_value(id));
+		json_array_append(l.ids, id);
+	}
+	if (json_array_size(named) == 0)
+		image_each(e, image_ready_cb, &l);
+	if (rc == 0)
+		rc = op_begin(e, r, p, "image push", 0, NULL, stored_payload_stacks(l.ids), NULL, err);
+	json_decref(l.ids);
+	return rc;
+}
+
+static int image_gc(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	return gc_begin(e, r, p, r->body != NULL && request_bool(r, "dry_run"), err);
+}
+
+static int image_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	return gc_begin_remove(e, r, p, request_param(r, "image"), err);
 }
 
 static int image_build(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
@@ -106,5 +164,8 @@ const struct route_bind route_op_binds[] = {
 	{ ROUTE_OP_CANCEL, op_cancel_route },
 	{ ROUTE_IMAGE_LS, image_ls },
 	{ ROUTE_IMAGE_BUILD, image_build },
+	{ ROUTE_IMAGE_PUSH, image_push },
+	{ ROUTE_IMAGE_GC, image_gc },
+	{ ROUTE_IMAGE_RM, image_rm },
 	{ 0, NULL },
 };

@@ -51,8 +51,10 @@ int store_op_get(struct store *s, int64_t id, struct store_op *out, struct cl_er
 int64_t store_op_busy(struct store *s, int64_t project, const char *env)
 {
 	return store_number(s, 0, "SELECT id FROM op WHERE project = ?"
-	    " AND state IN ('queued', 'running') AND kind NOT IN ('scale', 'up', 'stop', 'restart')"
-	    " AND (env = ? OR kind IN ('project rm', 'project import')) ORDER BY id LIMIT 1", "is", project, env);
+	    " AND state IN ('queued', 'running')"
+	    " AND kind NOT IN ('scale', 'up', 'stop', 'restart', 'image push')"
+	    " AND (env = ? OR kind IN ('project rm', 'project import')) ORDER BY id LIMIT 1", "is",
+	    project, env);
 }
 
 int store_op_each(struct store *s, int64_t project, int64_t user, int limit,

@@ -70,6 +70,8 @@ enum broker_verb {
 	                            i32 timeout_s -> LINE... OK str digest of the manifest */
 	BROKER_PULL,             /* str repository; str digest; str id; str tag; i32 timeout_s
 	                            -> LINE... OK str digest of the image, now id:tag here */
+	BROKER_IMAGE_PRUNE,      /* u32 dry; i32 min_age_s: images without a name that builds of ours
+	                            left -> LINE... OK i64 how many; i64 bytes */
 	BROKER_REPOSITORY_GC,    /* u32 dry; i32 timeout_s -> LINE... OK i64 bytes freed */
 	BROKER_IMPORT,           /* i64 project; u32 uid; u32 gid; u32 uploader; str upload; str url;
 	                            str branch; i32 depth; u32 replace
@@ -89,7 +91,8 @@ enum broker_reply {
 	                            i64 generation; str image; u32 state (enum backend_state);
 	                            i32 exit_code; str address; i64 started_ms;
 	                            i64 cpu_ns (used since start, < 0 unknown); i64 memory (< 0 unknown) */
-	BROKER_IMAGE,            /* str id; str digest; str parent; i64 size; i64 created_ms */
+	BROKER_IMAGE,            /* str id; str tag; str digest; str parent; i64 size; i64 created_ms;
+	                            i32 containers that are made of it */
 	BROKER_DATA,             /* bytes (<= IPC_DATA_MAX) */
 	BROKER_CHANGE,           /* str name; str what; i32 exit_code */
 };

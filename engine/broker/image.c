@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "engine/broker/check.h"
 #include "engine/broker/image_import.h"
+#include "engine/broker/image_prune.h"
 #include "engine/broker/maven.h"
 #include "engine/broker/pack.h"
 
@@ -197,30 +198,59 @@ static int id_of(const struct broker *b, const json_t *item, char *out, size_t s
 	return 0;
 }
 
+static void send_image(int sock, const char *id, const char *tag, const json_t *item,
+    int containers)
+{
+	struct ipc_out m;
+
+	ipc_begin(&m, BROKER_IMAGE);
+	ipc_put_str(&m, id);
+	ipc_put_str(&m, tag);
+	ipc_put_str(&m, docker_str(item, "Id"));
+	ipc_put_str(&m, docker_str(json_object_get(item, "Labels"), "codinglab.parent"));
+	ipc_put_i64(&m, docker_int(item, "Size"));
+	ipc_put_i64(&m, docker_int(item, "Created") * 1000);
+	ipc_put_i32(&m, containers);
+	ipc_send(sock, &m);
+}
+
+/* One message for each name; an image of ours without one is told by its label. */
+static void send_names(const struct broker *b, int sock, const json_t *item, int containers)
+{
+	char id[64], name[64];
+	bool told = false;
+	size_t i;
+	json_t *j;
+
+	if (id_of(b, item, id, sizeof(id)) < 0)
+		return;
+	json_array_foreach(json_object_get(item, "RepoTags"), i, j) {
+		const char *ref = json_string_value(j), *colon = ref ? strrchr(ref, ':') : NULL;
+
+		if (!colon || place_image_id(&b->place, ref, name, sizeof(name)) < 0)
+			continue;
+		send_image(sock, name, colon + 1, item, containers);
+		told = true;
+	}
+	if (!told)
+		send_image(sock, id, "", item, containers);
+}
+
 int image_list(const struct broker *b, int sock, struct cl_err *err)
 {
-	char url[DOCKER_URL], id[64], filter[128];
-	json_t *list, *item;
-	struct ipc_out m;
+	char url[DOCKER_URL], filter[128];
+	json_t *list, *used, *item;
 	size_t i;
 
 	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(filter));
 	docker_url(url, "/images/json?filters=%s", filter);
-	list = docker_list(&b->docker, url, err);
+	used = image_prune_used(b, err);
+	list = used ? docker_list(&b->docker, url, err) : NULL;
+	json_array_foreach(list, i, item)
+		send_names(b, sock, item, (int)docker_int(used, docker_str(item, "Id")));
+	json_decref(used);
 	if (!list)
 		return -1;
-	json_array_foreach(list, i, item) {
-		if (id_of(b, item, id, sizeof(id)) < 0)
-			continue;
-		ipc_begin(&m, BROKER_IMAGE);
-		ipc_put_str(&m, id);
-		ipc_put_str(&m, docker_str(item, "Id"));
-		ipc_put_str(&m, docker_str(json_object_get(item, "Labels"), "codinglab.parent"));
-		ipc_put_i64(&m, docker_int(item, "Size"));
-		ipc_put_i64(&m, docker_int(item, "Created") * 1000);
-		if (ipc_send(sock, &m) < 0)
-			break;
-	}
 	json_decref(list);
 	return 0;
 }
@@ -231,7 +261,7 @@ int image_remove(const struct broker *b, const char *id, struct cl_err *err)
 	json_t *j = NULL, *item;
 	int rc;
 
-	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	place_image_ref(&b->place, id, ref, sizeof(ref));
 	docker_url(url, "/images/%s/json", ref);
 	if (docker_call(&b->docker, "GET", url, NULL, &j, err) != 200) {
 		json_decref(j);
@@ -247,5 +277,7 @@ int image_remove(const struct broker *b, const char *id, struct cl_err *err)
 		return err_set(err, CL_NOT_FOUND, "image %s: there is none", id);
 	docker_url(url, "/images/%s", ref);
 	rc = docker_call(&b->docker, "DELETE", url, NULL, NULL, err);
+	if (rc == 409)
+		return -1;
 	return rc == 200 ? 0 : err_set(err, CL_FAILED, "image %s: not removed", id);
 }

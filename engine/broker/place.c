@@ -129,6 +129,15 @@ void place_image(const struct place *p, const char *id, const char *tag, char *o
 		snprintf(out, size, REPOSITORY "%s:%s", id, tag ? tag : "latest");
 }
 
+void place_image_ref(const struct place *p, const char *image, char *out, size_t size)
+{
+	const char *colon = strncmp(image, "sha256:", 7) == 0 ? NULL : strchr(image, ':');
+	char id[256];
+
+	snprintf(id, sizeof(id), "%.*s", colon ? (int)(colon - image) : 255, image);
+	place_image(p, id, colon ? colon + 1 : NULL, out, size);
+}
+
 int place_image_id(const struct place *p, const char *reference, char *out, size_t size)
 {
 	char mine[32];

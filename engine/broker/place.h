@@ -50,6 +50,8 @@ void place_network(const struct place *p, const char *name, char out[PLACE_NAME]
 /* Image reference: "sha256:..." as it is; "python" -> "localhost/codinglab/python:latest";
  * "app/p12" -> the same with the instance in it, so that two labs do not share applications. */
 void place_image(const struct place *p, const char *id, const char *tag, char *out, size_t size);
+/* The same for "id:tag" too. */
+void place_image_ref(const struct place *p, const char *image, char *out, size_t size);
 /* Back from a reference to our id; 0, or -1 when it is no image of this lab's. */
 int place_image_id(const struct place *p, const char *reference, char *out, size_t size);
 

@@ -193,16 +193,6 @@ static int need_registry(const struct broker *b, struct cl_err *err)
 	return err_hint(err, "./lab up starts one, or set registry.url");
 }
 
-/* An image as the container engine knows it: "app/p1:op3" has its tag apart. */
-static void local_ref(const struct broker *b, const char *image, char *out, size_t size)
-{
-	const char *colon = strncmp(image, "sha256:", 7) == 0 ? NULL : strchr(image, ':');
-	char id[256];
-
-	snprintf(id, sizeof(id), "%.*s", colon ? (int)(colon - image) : 255, image);
-	place_image(&b->place, id, colon ? colon + 1 : NULL, out, size);
-}
-
 static size_t count_names(const struct broker *b, const char *ref)
 {
 	char url[DOCKER_URL];
@@ -234,7 +224,7 @@ static int push(const struct broker *b, const char *image, const char *repositor
 	char url[DOCKER_URL], ref[REF_MAX];
 	int rc;
 
-	local_ref(b, image, ref, sizeof(ref));
+	place_image_ref(&b->place, image, ref, sizeof(ref));
 	docker_url(url, "/images/%s/tag?repo=%s/%s&tag=%s", ref, b->place.registry, repository, tag);
 	rc = docker_call(&b->docker, "POST", url, NULL, NULL, err);
 	if (rc < 0 || rc == 404)

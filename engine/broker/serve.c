@@ -142,7 +142,7 @@ static int do_image_remove(struct serve *s, struct cl_err *err)
 	ipc_get_str(&s->in, id, sizeof(id));
 	if (serve_parsed(s, err) < 0)
 		return -1;
-	return check_image(id) ? image_remove(s->b, id, err) : refuse(err, "image");
+	return check_image_ref(id) ? image_remove(s->b, id, err) : refuse(err, "image");
 }
 
 static int do_volume_remove(struct serve *s, struct cl_err *err)
@@ -285,6 +285,7 @@ static const struct verb {
     {BROKER_WATCH, serve_long_watch},
     {BROKER_PUSH, serve_registry_push},
     {BROKER_PULL, serve_registry_pull},
+    {BROKER_IMAGE_PRUNE, serve_registry_prune},
     {BROKER_REPOSITORY_GC, serve_registry_collect},
     {BROKER_IMPORT, serve_long_import},
     {BROKER_TRANSFER, do_transfer},

@@ -19,6 +19,7 @@ int serve_save_load(struct serve *s, struct cl_err *err);
 int serve_long_watch(struct serve *s, struct cl_err *err);
 int serve_registry_push(struct serve *s, struct cl_err *err);
 int serve_registry_pull(struct serve *s, struct cl_err *err);
+int serve_registry_prune(struct serve *s, struct cl_err *err);
 int serve_registry_collect(struct serve *s, struct cl_err *err);
 
 /* body in a worker process, which sends the answer; clean (may be NULL) when it was cut. */

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/broker/check.h"
+#include "engine/broker/image_prune.h"
 #include "engine/broker/registry.h"
 #include "engine/broker/registry_store.h"
 #include "engine/broker/serve.h"
@@ -82,8 +83,33 @@ int serve_registry_pull(struct serve *s, struct cl_err *err)
 
 struct cleaning {
 	bool dry;
-	int timeout_s;
+	int timeout_s, min_age_s;
 };
+
+static int prune_body(struct serve *s, void *arg, struct cl_err *err)
+{
+	struct line *out = mem_alloc(sizeof(*out));
+	struct cleaning *c = arg;
+	int64_t count, bytes;
+
+	line_init(out, s->sock);
+	if (image_prune(s->b, c->dry, c->min_age_s, out, &count, &bytes, err) < 0)
+		return -1;
+	ipc_put_i64(&s->out, count);
+	ipc_put_i64(&s->out, bytes);
+	return 0;
+}
+
+int serve_registry_prune(struct serve *s, struct cl_err *err)
+{
+	struct cleaning c = {0};
+
+	c.dry = ipc_get_range(&s->in, 0, 1);
+	c.min_age_s = (int)ipc_get_range(&s->in, 0, 86400 * 365);
+	if (serve_parsed(s, err) < 0)
+		return -1;
+	return serve_long_worker(s, prune_body, NULL, &c, err);
+}
 
 static int collect_body(struct serve *s, void *arg, struct cl_err *err)
 {

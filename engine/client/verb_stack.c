@@ -137,28 +137,6 @@ int verb_stack_rm(struct verb_ctx *ctx, const struct verb_args *args)
 	return rc ? rc : verb_rest_call(ctx, "DELETE", path, NULL, NULL);
 }
 
-int verb_stack_image_ls(struct verb_ctx *ctx, const struct verb_args *args)
-{
-	struct verb_out_table t;
-	json_t *reply, *m;
-	char size[16];
-	size_t i;
-	int rc = verb_rest_get(ctx, "/v1/images", &reply);
-
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "ID", "STATE", "SIZE", "PARENT", "CREATED", "DIGEST", NULL);
-	json_array_foreach(json_object_get(reply, "images"), i, m) {
-		verb_out_size(size, sizeof(size), verb_out_int(m, "size"));
-		verb_out_row(&t, verb_out_str(m, "id"), verb_out_str(m, "state"),
-		    json_is_integer(json_object_get(m, "size")) ? size : "", verb_out_str(m, "parent"),
-		    verb_out_str(m, "created"), verb_out_str(m, "digest"), NULL);
-	}
-	verb_out_table(ctx, &t, "no images");
-	json_decref(reply);
-	return 0;
-}
-
 int verb_stack_image_build(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	json_t *body = json_object(), *ids = json_array();

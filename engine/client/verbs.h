@@ -25,8 +25,12 @@ VERB(verb_stack_ls);
 VERB(verb_stack_show);
 VERB(verb_stack_add);
 VERB(verb_stack_rm);
-VERB(verb_stack_image_ls);
 VERB(verb_stack_image_build);
+VERB(verb_image_ls);
+VERB(verb_image_show);
+VERB(verb_image_push);
+VERB(verb_image_gc);
+VERB(verb_image_rm);
 
 VERB(verb_dev_up);
 VERB(verb_dev_stop);

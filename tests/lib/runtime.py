@@ -21,7 +21,7 @@ import time
 from lab import DEV, ROOT, wait_until
 
 VERBS = ("PING APPLY REMOVE OBSERVE PROBE RUN LOGS EXEC BUILD IMAGE_BUILD IMAGE_LIST IMAGE_REMOVE VOLUME_REMOVE NETWORK_REMOVE "
-         "WORKSPACE_CREATE WORKSPACE_REMOVE WORKSPACE_READ USER_HOME SAVE SAVE_COPY LOAD LOAD_SWAP LOAD_DROP WATCH PUSH PULL REPOSITORY_GC IMPORT TRANSFER CANCEL").split()
+         "WORKSPACE_CREATE WORKSPACE_REMOVE WORKSPACE_READ USER_HOME SAVE SAVE_COPY LOAD LOAD_SWAP LOAD_DROP WATCH PUSH PULL IMAGE_PRUNE REPOSITORY_GC IMPORT TRANSFER CANCEL").split()
 VERB = {name: 0x400 + i for i, name in enumerate(VERBS)}
 OK, ERROR, LINE, INSTANCE, IMAGE, DATA, CHANGE = range(0x480, 0x487)
 OPEN, RESIZE, SIGNAL = range(0x300, 0x303)
@@ -407,7 +407,7 @@ class Runtime:
         out = {}
 
         def part(kind, f):
-            d = {"id": f.str(), "digest": f.str(), "parent": f.str(), "size": f.i64(), "created": f.i64()}
+            d = {"id": f.str(), "tag": f.str(), "digest": f.str(), "parent": f.str(), "size": f.i64(), "created": f.i64(), "containers": f.i32()}
             out.setdefault(d["id"], d)
         self.ask("IMAGE_LIST", b"", part)
         return out
@@ -419,6 +419,11 @@ class Runtime:
 
     def pull(self, repository, digest, id, tag="", timeout=120):
         return self.lines("PULL", text(repository) + text(digest) + text(id) + text(tag) + u32(timeout))[0].str()
+
+    def prune(self, dry=False, min_age=0):
+        """(how many, bytes, lines)"""
+        f, lines = self.lines("IMAGE_PRUNE", u32(dry) + u32(min_age))
+        return f.i64(), f.i64(), lines
 
     def repository_gc(self, dry=False, timeout=120):
         """(bytes freed, lines)"""

@@ -248,18 +248,21 @@ static void test_an_engine_that_does_not_list(void **state)
 static void image_part(struct ipc_in *m, void *arg)
 {
 	struct seen *s = arg;
-	char id[64], digest[128], parent[64];
+	char id[64], tag[64], digest[128], parent[64];
 	int64_t size, created;
+	int containers;
 
 	assert_int_equal(m->type, BROKER_IMAGE);
 	ipc_get_str(m, id, sizeof(id));
+	ipc_get_str(m, tag, sizeof(tag));
 	ipc_get_str(m, digest, sizeof(digest));
 	ipc_get_str(m, parent, sizeof(parent));
 	size = ipc_get_i64(m);
 	created = ipc_get_i64(m);
+	containers = ipc_get_i32(m);
 	assert_int_equal(ipc_end(m), 0);
-	snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s %s %s %lld %lld|", id, digest, parent,
-	    (long long)size, (long long)created);
+	snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s:%s %s %s %lld %lld %d|", id, tag,
+	    digest, parent, (long long)size, (long long)created, containers);
 }
 
 static void test_images(void **state)
@@ -279,9 +282,10 @@ static void test_images(void **state)
 	    "{\"Id\":\"sha256:6\",\"RepoTags\":[\"localhost/codinglab/x:latest\"],\"Labels\":{}},"
 	    "{\"Id\":\"sha256:7\",\"RepoTags\":null,\"Labels\":null}, null]", broker.place.instance);
 	rule("GET /v1.41/images/json", 200, list);
+	rule("GET /v1.41/containers/json", 200, "[{\"ImageID\":\"sha256:2\"},{\"ImageID\":\"2\"},{\"ImageID\":\"9\"}]");
 	a = ask_with(&broker, m, image_part, &s);
 	assert_int_equal(a->err.code, CL_OK);
-	assert_string_equal(s.text, "python sha256:1 base 5000000000 1700000000000|app/p1 sha256:2  0 0|");
+	assert_string_equal(s.text, "python:latest sha256:1 base 5000000000 1700000000000 0|app/p1:op3 sha256:2  0 0 2|");
 	answer_free(a);
 	mem_free(m);
 }

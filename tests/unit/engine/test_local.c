@@ -435,10 +435,12 @@ static bool serve_images(struct fake_broker *b, int fd, struct ipc_in *m)
 	for (int i = 0; i < nimages; i++) {
 		ipc_begin(out, BROKER_IMAGE);
 		ipc_put_str(out, i ? "app/p12" : "django");
+		ipc_put_str(out, i ? "op3" : "latest");
 		ipc_put_str(out, "sha256:1");
 		ipc_put_str(out, "python");
 		ipc_put_i64(out, 5LL << 30);
 		ipc_put_i64(out, 1700000000000);
+		ipc_put_i32(out, i);
 		fake_broker_send(fd, out);
 	}
 	mem_free(out);
@@ -461,6 +463,8 @@ static void test_images(void **state)
 	assert_int_equal(l.n, 300);
 	assert_string_equal(l.items[0].id, "django");
 	assert_string_equal(l.items[299].id, "app/p12");
+	assert_string_equal(l.items[299].tag, "op3");
+	assert_int_equal(l.items[299].containers, 299);
 	assert_string_equal(l.items[0].parent, "python");
 	assert_string_equal(l.items[0].digest, "sha256:1");
 	assert_int_equal(l.items[0].size, 5LL << 30);
