@@ -147,7 +147,7 @@ static int image_gc(struct engine *e, struct request *r, struct reply *p, struct
 
 static int image_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	return gc_begin_remove(e, r, p, request_param(r, "image"), err);
+	return gc_begin_remove(e, r, p, request_str(r, "id"), err);
 }
 
 static int image_build(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)

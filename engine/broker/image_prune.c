@@ -120,7 +120,7 @@ static int sweep(const struct broker *b, json_t *images, const json_t *keep, boo
 	return removed;
 }
 
-int image_prune(const struct broker *b, bool dry, int min_age_s, struct line *out, int64_t *count,
+int image_prune_run(const struct broker *b, bool dry, int min_age_s, struct line *out, int64_t *count,
     int64_t *bytes, struct cl_err *err)
 {
 	json_t *used = image_prune_used(b, err), *images, *keep;

@@ -19,7 +19,7 @@
 json_t *image_prune_used(const struct broker *b, struct cl_err *err);
 /* Younger ones stay: a build may be at work on them.  dry: only lines.  bytes: what they add to
  * the image that they stand on. */
-int image_prune(const struct broker *b, bool dry, int min_age_s, struct line *out, int64_t *count,
+int image_prune_run(const struct broker *b, bool dry, int min_age_s, struct line *out, int64_t *count,
     int64_t *bytes, struct cl_err *err);
 
 #endif

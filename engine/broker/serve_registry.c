@@ -93,7 +93,7 @@ static int prune_body(struct serve *s, void *arg, struct cl_err *err)
 	int64_t count, bytes;
 
 	line_init(out, s->sock);
-	if (image_prune(s->b, c->dry, c->min_age_s, out, &count, &bytes, err) < 0)
+	if (image_prune_run(s->b, c->dry, c->min_age_s, out, &count, &bytes, err) < 0)
 		return -1;
 	ipc_put_i64(&s->out, count);
 	ipc_put_i64(&s->out, bytes);

@@ -1,4 +1,5 @@
 /* Images: what there is, the repository, removing, cleaning up. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -6,33 +7,43 @@
 #include "engine/client/verb_rest.h"
 #include "engine/client/verbs.h"
 
+/* "ID" or "ID:TAG", as the other verbs take it. */
+static void name_of(const json_t *m, char *out, size_t size)
+{
+	const char *tag = verb_out_str(m, "tag");
+	bool plain = !tag[0] || strcmp(tag, "latest") == 0;
+
+	snprintf(out, size, "%s%s%s", verb_out_str(m, "id"), plain ? "" : ":", plain ? "" : tag);
+}
+
+static void row(struct verb_out_table *t, const json_t *m)
+{
+	char size[16], name[300], state[64], digest[20];
+	bool stored = json_is_integer(json_object_get(m, "stored"));
+	const char *is = verb_out_str(m, "state");
+
+	name_of(m, name, sizeof(name));
+	verb_out_size(size, sizeof(size), verb_out_int(m, "size"));
+	snprintf(state, sizeof(state), "%s%s", is, stored && strcmp(is, "stored") ? ", stored" : "");
+	snprintf(digest, sizeof(digest), "%s", verb_out_str(m, "digest"));
+	verb_out_row(t, name, verb_out_str(m, "kind"), state,
+	    json_is_integer(json_object_get(m, "size")) ? size : "", verb_out_str(m, "parent"),
+	    verb_out_str(m, "created"), digest, verb_out_str(m, "used"), NULL);
+}
+
 int verb_image_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	struct verb_out_table t;
 	json_t *reply, *m;
-	char size[16], stored[16];
 	size_t i;
 	int rc = verb_rest_get(ctx, "/v1/images?all=1", &reply);
 
 	if (rc || !reply)
 		return rc;
-	verb_out_heads(&t, "ID", "TAG", "KIND", "STATE", "SIZE", "STORED", "PARENT", "CREATED", "DIGEST",
-	    "USED BY", NULL);
-	json_array_foreach(json_object_get(reply, "images"), i, m) {
-		char digest[20];
-
-		verb_out_size(size, sizeof(size), verb_out_int(m, "size"));
-		verb_out_size(stored, sizeof(stored), verb_out_int(m, "stored"));
-		mem_copy_str(digest, sizeof(digest), "");
-		if (strlen(verb_out_str(m, "digest")) > 19)
-			memcpy(digest, verb_out_str(m, "digest"), 19);
-		digest[19] = '\0';
-		verb_out_row(&t, verb_out_str(m, "id"), verb_out_str(m, "tag"), verb_out_str(m, "kind"),
-		    verb_out_str(m, "state"), json_is_integer(json_object_get(m, "size")) ? size : "",
-		    json_is_integer(json_object_get(m, "stored")) ? stored : "",
-		    verb_out_str(m, "parent"), verb_out_str(m, "created"), digest,
-		    verb_out_str(m, "used"), NULL);
-	}
+	verb_out_heads(&t, "ID", "KIND", "STATE", "SIZE", "PARENT", "CREATED", "DIGEST", "USED BY",
+	    NULL);
+	json_array_foreach(json_object_get(reply, "images"), i, m)
+		row(&t, m);
 	verb_out_table(ctx, &t, "no images");
 	if (verb_out_str(reply, "note")[0])
 		verb_out_line(ctx, "(%s)", verb_out_str(reply, "note"));
@@ -124,7 +135,6 @@ int verb_image_gc(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_image_rm(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	cl_autofree char *path = verb_rest_path("/v1/images", verb_args_get(args, "ID"), "");
-
-	return verb_rest_op(ctx, "DELETE", path, NULL);
+	return verb_rest_op(ctx, "POST", "/v1/images/rm", json_pack("{s:s}", "id",
+	    verb_args_get(args, "ID")));
 }

@@ -78,6 +78,9 @@ GOOD = {
     "CONFIG_SET": (P, {"set": {"COLOR": "blue"}}, ALICE, {202, 409, 412}),
     "CHAT_LS": (P, None, CAROL, {200}),
     "CHAT_SAY": (P, {"text": "안녕"}, CAROL, {200}),
+    "IMAGE_PUSH": ({}, {"ids": ["python"]}, 0, {412}),  # no repository runs beside this engine
+    "IMAGE_GC": ({}, {"dry_run": True}, 0, {202}),
+    "IMAGE_RM": ({}, {"id": "app/p1:op1"}, 0, {202}),
     "OP_LS": ({}, None, ALICE, {200}),
     "OP_SHOW": ({"op": "1"}, None, 0, {200}),
     "OP_LOG": ({"op": "1"}, None, 0, {200}),

@@ -43,7 +43,12 @@ static const struct {
 	"\"commands\":{\"run\":[\"python3\",\"manage.py\"],\"serve\":[\"sh\",\"-c\",\"exec x\"]},"
 	"\"images\":[{\"id\":\"django\",\"state\":\"ready\",\"size\":2048,\"digest\":\"sha256:ab\"}],"
 	"\"added\":false,\"port\":8000}"},
-    {"GET /v1/images ", 200, "{\"images\":[{\"id\":\"base\",\"state\":\"ready\",\"size\":123456789,\"digest\":null}]}"},
+    {"GET /v1/images?all=1 ", 200, "{\"images\":[{\"id\":\"base\",\"tag\":\"latest\",\"kind\":\"stack\",\"state\":\"ready\",\"size\":123456789,"
+	"\"digest\":null,\"used\":\"3 images on it\"},{\"id\":\"app/p1\",\"tag\":\"op3\",\"kind\":\"release\",\"state\":\"stored\",\"size\":5,"
+	"\"stored\":4,\"parent\":\"a\\u001bb\",\"digest\":\"sha256:0123456789abcdef\",\"used\":\"\"}],\"note\":\"away\"}"},
+    {"POST /v1/images/push ", 202, OP("5", "image push", "done", "")},
+    {"POST /v1/images/gc ", 202, OP("5", "image gc", "done", ",\"result\":\"removed 2 images\"")},
+    {"POST /v1/images/rm ", 202, OP("5", "image rm", "done", "")},
     {"POST /v1/images/build ", 202, OP("5", "image build", "done", "")},
     {"GET /v1/projects ", 200, "{\"projects\":[{\"name\":\"shop\",\"owner\":\"alice\",\"stack\":\"django\",\"role\":\"owner\",\"dev\":\"running\",\"running\":null}]}"},
     {"POST /v1/projects ", 201, "{\"name\":\"shop\",\"stack\":\"django\"}"},
@@ -145,6 +150,9 @@ static const char *err(void)
 }
 
 /* line ends with rc, prints this on stdout and (if given) has asked that. */
+#define SHOWN "id        app/p1\ntag       op3\nkind      release\nstate     stored\ndigest    sha256:0123456789abcdef\n" \
+	"parent    a^[b\nsize      5 B\nstored    4 B\n"
+
 static void check(const char *line, int rc, const char *text, const char *asks)
 {
 	int got = run(line);
@@ -269,7 +277,21 @@ static void projects(void **state)
 	assert_non_null(strstr(out(), "databases postgresql mariadb\n"));
 	assert_non_null(strstr(out(), "image     django ready 2.0 kB sha256:ab\n"));
 	assert_non_null(strstr(out(), "from      the platform\n"));
-	check("image ls", 0, "ID    STATE  SIZE    PARENT  CREATED  DIGEST\nbase  ready  123 MB\n", NULL);
+	check("image ls", 0,
+	    "ID          KIND     STATE   SIZE    PARENT  CREATED  DIGEST               USED BY\n"
+	    "base        stack    ready   123 MB                                        3 images on it\n"
+	    "app/p1:op3  release  stored  5 B     a^[b             sha256:0123456789ab\n"
+	    "(away)\n", NULL);
+	check("image show base", 0, "id        base\ntag       latest\nkind      stack\nstate     ready\n"
+	    "used      3 images on it\nsize      123 MB\nstored    no\n", NULL);
+	check("image show app/p1:op3", 0, SHOWN, NULL);
+	check("image show sha256:01234567", 0, SHOWN, NULL);
+	check("image show app/p1:op4", 4, "", NULL);
+	check("image show sha256:f", 4, "", NULL);
+	check("image push base web", 0, "", "{\"ids\":[\"base\",\"web\"]}");
+	check("image gc", 0, NULL, "POST /v1/images/gc {}");
+	check("image gc -n", 0, NULL, "POST /v1/images/gc {\"dry_run\":true}");
+	check("image rm app/p1:op3", 0, "", "{\"id\":\"app/p1:op3\"}");
 	check("image build base --force", 0, "", "{\"ids\":[\"base\"],\"force\":true}");
 	check("up", 0, "", "{\"action\":\"up\"}");
 	check("-- up", 2, "", NULL);
