@@ -236,39 +236,54 @@ static bool plain_name(const char *s)
 	return n > 0 && n < 128 && s[n] == '\0' && strstr(s, "..") == NULL && s[0] != '/';
 }
 
-/* Page after page; each begins behind the last name of the one before, so names must grow. */
+/* One page into out, of names behind `last` where that is not "": how many; < 0 with err.  The
+ * greatest name goes to last.  Tags come unsorted, and from some registries in one page. */
+static int names_page(const struct place *p, const char *url, const char *key, char last[128],
+    struct page *out, size_t *listed, struct cl_err *err)
+{
+	json_t *j = get_json(p, url, err), *list = json_object_get(j, key), *item;
+	char behind[128];
+	size_t i;
+	int got = 0;
+
+	if (j == NULL)
+		return -1;
+	(void)mem_copy_str(behind, sizeof(behind), last);
+	json_array_foreach(list, i, item) {
+		const char *s = json_string_value(item);
+
+		if (s == NULL || !plain_name(s) || strcmp(s, behind) <= 0)
+			continue;
+		if (out->n >= REPOSITORY_TAGS_MAX) {
+			json_decref(j);
+			return err_set(err, CL_TOO_LARGE, "repository: a list without end");
+		}
+		out->items = mem_resize(out->items, out->n + 1, sizeof(*out->items));
+		out->items[out->n++] = mem_strdup(s);
+		if (strcmp(s, last) > 0)
+			(void)mem_copy_str(last, 128, s);
+		got++;
+	}
+	*listed = json_array_size(list);
+	json_decref(j);
+	return got;
+}
+
 static int names(const struct place *p, const char *path, const char *key, struct page *out,
     struct cl_err *err)
 {
 	char url[512], last[128] = "";
 
 	for (;;) {
-		json_t *j, *list, *item;
-		size_t i, got = 0;
+		size_t listed;
+		int got;
 
 		(void)snprintf(url, sizeof(url), "%s?n=%d%s%s", path, PAGE,
 		    last[0] != '\0' ? "&last=" : "", last);
-		j = get_json(p, url, err);
-		if (j == NULL)
+		got = names_page(p, url, key, last, out, &listed, err);
+		if (got < 0)
 			return -1;
-		list = json_object_get(j, key);
-		json_array_foreach(list, i, item) {
-			const char *s = json_string_value(item);
-
-			if (s == NULL || !plain_name(s) || strcmp(s, last) <= 0)
-				continue;
-			if (out->n >= REPOSITORY_TAGS_MAX) {
-				json_decref(j);
-				return err_set(err, CL_TOO_LARGE, "repository: a list without end");
-			}
-			out->items = mem_resize(out->items, out->n + 1, sizeof(*out->items));
-			out->items[out->n++] = mem_strdup(s);
-			(void)mem_copy_str(last, sizeof(last), s);
-			got++;
-		}
-		i = json_array_size(list);
-		json_decref(j);
-		if (got == 0 || i < PAGE)
+		if (got == 0 || listed < PAGE)
 			return 0;
 	}
 }

@@ -7,6 +7,12 @@
 #include "base/clock.h"
 #include "engine/broker/docker.h"
 
+/* Engines give an id with or without its "sha256:". */
+static void full_id(const char *id, char out[80])
+{
+	snprintf(out, 80, "%s%.71s", strncmp(id, "sha256:", 7) == 0 ? "" : "sha256:", id);
+}
+
 json_t *image_prune_used(const struct broker *b, struct cl_err *err)
 {
 	char url[DOCKER_URL];
@@ -19,11 +25,9 @@ json_t *image_prune_used(const struct broker *b, struct cl_err *err)
 		return NULL;
 	used = json_object();
 	json_array_foreach(list, i, item) {
-		const char *id = docker_str(item, "ImageID");
 		char full[80];
 
-		snprintf(full, sizeof(full), "%s%.64s", strncmp(id, "sha256:", 7) == 0 ? "" : "sha256:",
-		    id);
+		full_id(docker_str(item, "ImageID"), full);
 		json_object_set_new(used, full, json_integer(docker_int(used, full) + 1));
 	}
 	json_decref(list);
@@ -62,7 +66,7 @@ static const json_t *parent(const json_t *images, const json_t *image)
 
 	if (!id[0])
 		return NULL;
-	snprintf(full, sizeof(full), "%s%.64s", strncmp(id, "sha256:", 7) == 0 ? "" : "sha256:", id);
+	full_id(id, full);
 	return by_id(images, full);
 }
 
