@@ -28,6 +28,7 @@
 #include "images/appfile.h"
 
 #define DEPLOY_ATTEMPTS 3
+#define DEPLOY_FETCH_S 1800
 
 struct deploy_build {
 	struct backend_build spec;
@@ -458,7 +459,7 @@ static void deploy_fetch_work(struct op_live *o, void *arg)
 {
 	struct deploy_image *d = arg;
 	struct backend_job job = { .line = op_line_cb, .cancelled = op_is_cancelled, .arg = o,
-		.timeout_s = DEPLOY_BUILD_S };
+		.timeout_s = DEPLOY_FETCH_S };
 
 	(void)stored_fetch(&o->e->backend, o->project, d->digest, &job, &d->err);
 }
