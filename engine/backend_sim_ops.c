@@ -537,9 +537,9 @@ static int sim_save(struct backend *b, const struct backend_save *v, const struc
 	(void)snprintf(out->dev, sizeof(out->dev), "sha256:%064d", ++s->builds);
 	(void)snprintf(out->work, sizeof(out->work), "sha256:%064d", ++s->builds);
 	(void)snprintf(id, sizeof(id), "save/%s", v->name);
-	backend_sim_image_add(s, id, "");
+	backend_sim_image_add(s, id, "latest", out->dev, "");
 	(void)snprintf(id, sizeof(id), "work/%s", v->name);
-	backend_sim_image_add(s, id, "");
+	backend_sim_image_add(s, id, "latest", out->work, "");
 	out->report = mem_printf("{\"tree\":\"%064d\",\"image\":\"%s\",\"files\":3,\"bytes\":1000,"
 	    "\"written\":100,\"same\":false,\"whole\":%s}", s->builds, out->dev,
 	    v->parent[0] != '\0' ? "false" : "true");

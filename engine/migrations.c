@@ -221,6 +221,7 @@ static const char saves[] =
     /* the save that the workspace was last the same as */
     "ALTER TABLE project ADD COLUMN nearest INTEGER REFERENCES save(id) ON DELETE SET NULL;"
     "ALTER TABLE project ADD COLUMN loads INTEGER NOT NULL DEFAULT 0;"; /* how often one was loaded */
+
 /* Images that cleaning up took away: a release of one of these cannot be gone back to. */
 static const char image_gone[] =
     "CREATE TABLE image_gone ("
