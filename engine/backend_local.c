@@ -27,7 +27,6 @@
 #define PROBE_MS 3000
 #define PROBE_REPLY 4096
 #define LOCAL_INSTANCES 20000
-#define LOCAL_IMAGES 20000
 
 /* The last look at a container's processor time, to make a percentage of the next. */
 struct sample {
@@ -451,36 +450,9 @@ static int local_exec(struct backend *b, const struct backend_exec *e, char *tic
 
 /* -- images, volumes, networks -- */
 
-static void image_cb(void *arg, struct ipc_in *m)
-{
-	struct backend_images *l = arg;
-	struct backend_image *i;
-
-	if (m->type != BROKER_IMAGE || l->n >= LOCAL_IMAGES) {
-		m->bad = true;
-		return;
-	}
-	l->items = mem_resize(l->items, l->n + 1, sizeof(*i));
-	i = &l->items[l->n++];
-	memset(i, 0, sizeof(*i));
-	ipc_get_str(m, i->id, sizeof(i->id));
-	ipc_get_str(m, i->tag, sizeof(i->tag));
-	ipc_get_str(m, i->digest, sizeof(i->digest));
-	ipc_get_str(m, i->parent, sizeof(i->parent));
-	i->size = ipc_get_i64(m);
-	i->created_ms = ipc_get_i64(m);
-	i->containers = ipc_get_i32(m);
-}
-
 static int local_image_list(struct backend *b, struct backend_images *out, struct cl_err *err)
 {
-	struct local_link_call call = {.part = image_cb, .arg = out};
-
-	memset(out, 0, sizeof(*out));
-	if (local_link_ask(of(b)->link, local_link_begin(BROKER_IMAGE_LIST), &call, err) == 0)
-		return 0;
-	backend_images_clear(out);
-	return -1;
+	return local_repository_images(of(b)->link, out, err);
 }
 
 static int local_image_push(struct backend *b, const char *image, const char *repository,

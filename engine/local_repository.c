@@ -1,9 +1,13 @@
 /* Requests to the broker about the repository: see local_repository.h. */
 #include "engine/local_repository.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "engine/broker/broker_proto.h"
 #include "engine/repository.h"
+
+#define LOCAL_IMAGES 20000
 
 struct asking {
 	const struct backend_job *job;
@@ -112,4 +116,36 @@ int local_repository_collect(struct local_link *l, bool dry, const struct backen
 		return -1;
 	*freed = a.number;
 	return 0;
+}
+
+static void image_cb(void *arg, struct ipc_in *m)
+{
+	struct backend_images *l = arg;
+	struct backend_image *i;
+
+	if (m->type != BROKER_IMAGE || l->n >= LOCAL_IMAGES) {
+		m->bad = true;
+		return;
+	}
+	l->items = mem_resize(l->items, l->n + 1, sizeof(*i));
+	i = &l->items[l->n++];
+	memset(i, 0, sizeof(*i));
+	ipc_get_str(m, i->id, sizeof(i->id));
+	ipc_get_str(m, i->tag, sizeof(i->tag));
+	ipc_get_str(m, i->digest, sizeof(i->digest));
+	ipc_get_str(m, i->parent, sizeof(i->parent));
+	i->size = ipc_get_i64(m);
+	i->created_ms = ipc_get_i64(m);
+	i->containers = ipc_get_i32(m);
+}
+
+int local_repository_images(struct local_link *l, struct backend_images *out, struct cl_err *err)
+{
+	struct local_link_call call = {.part = image_cb, .arg = out};
+
+	memset(out, 0, sizeof(*out));
+	if (local_link_ask(l, local_link_begin(BROKER_IMAGE_LIST), &call, err) == 0)
+		return 0;
+	backend_images_clear(out);
+	return -1;
 }
