@@ -88,15 +88,16 @@ static void add_var(json_t *body, const char *name, const char *value)
 	json_array_append_new(list, json_sprintf("%s=%s", name, value));
 }
 
+static const struct {
+	const char *name, *value;
+} vars[] = {
+    {"HTTP_PROXY", PROXY}, {"http_proxy", PROXY}, {"HTTPS_PROXY", PROXY}, {"https_proxy", PROXY},
+    {"NO_PROXY", NO_PROXY}, {"no_proxy", NO_PROXY},
+};
+
 /* The helper needs the command that it is put before. */
 static void give_proxy(json_t *body, const struct place *p, enum reach_kind kind)
 {
-	static const struct {
-		const char *name, *value;
-	} vars[] = {
-	    {"HTTP_PROXY", PROXY}, {"http_proxy", PROXY}, {"HTTPS_PROXY", PROXY},
-	    {"https_proxy", PROXY}, {"NO_PROXY", NO_PROXY}, {"no_proxy", NO_PROXY},
-	};
 	json_t *cmd = json_object_get(body, "Cmd");
 	char path[PLACE_PATH];
 
@@ -115,4 +116,23 @@ void reach_give(json_t *body, const struct place *p, enum reach_kind kind)
 {
 	give_trust(body, p);
 	give_proxy(body, p, kind);
+}
+
+json_t *reach_undo(const json_t *config)
+{
+	json_t *list = json_array(), *cmd = json_deep_copy(json_object_get(config, "Cmd"));
+	const char *first = json_string_value(json_array_get(cmd, 0));
+	char *text;
+
+	if (first && strcmp(first, REACH_HELPER) == 0 && json_array_size(cmd) > 2) {
+		json_array_remove(cmd, 0);
+		json_array_remove(cmd, 0);
+		text = json_dumps(cmd, JSON_COMPACT);
+		json_array_append_new(list, json_sprintf("CMD %s", text ? text : "[]"));
+		mem_free(text);
+		for (size_t i = 0; i < CL_COUNT(vars); i++)
+			json_array_append_new(list, json_sprintf("ENV %s=", vars[i].name));
+	}
+	json_decref(cmd);
+	return list;
 }

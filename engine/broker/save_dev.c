@@ -15,6 +15,7 @@
 #include "engine/broker/container.h"
 #include "engine/broker/diff.h"
 #include "engine/broker/files.h"
+#include "engine/broker/reach.h"
 #include "engine/broker/tarball.h"
 
 #define STATUS_MAX (32 << 20)
@@ -145,9 +146,10 @@ static void image_of(const json_t *inspected, char out[128])
 static int save_there(const struct broker *b, const struct save *s, const json_t *inspected,
     const char *id, struct save_made *made, struct cl_err *err)
 {
-	json_t *system = changes_of(b, s->container, err);
+	json_t *system = changes_of(b, s->container, err), *undo, *word;
 	struct commit c;
 	char image[128];
+	size_t i;
 
 	if (!system)
 		return -1;
@@ -159,6 +161,10 @@ static int save_there(const struct broker *b, const struct save *s, const json_t
 	if (empty(system))
 		return keep_image(b, s, image, id, made->dev, err);
 	commit_begin(&c);
+	undo = reach_undo(json_object_get(inspected, "Config"));
+	json_array_foreach(undo, i, word)
+		commit_add(&c, json_string_value(word));
+	json_decref(undo);
 	return commit_run(b, &c, s->container, id, NULL, image, made->dev, sizeof(made->dev), err);
 }
 

@@ -190,6 +190,23 @@ static void test_without_a_command_there_is_nothing_to_put_it_before(void **stat
 	assert_null(value(w, "HTTPS_PROXY"));
 }
 
+/* A dev container that is saved: its image must start where there is no proxy too. */
+static void test_an_image_of_such_a_container_is_told_to_forget_it(void **state)
+{
+	struct world *w = *state;
+	json_t *list = reach_undo(w->body);
+
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+	reach_give(w->body, &w->place, REACH_DEV);
+	list = reach_undo(w->body);
+	assert_int_equal(json_array_size(list), 7);
+	assert_string_equal(json_string_value(json_array_get(list, 0)), "CMD [\"sh\",\"-l\"]");
+	assert_string_equal(json_string_value(json_array_get(list, 3)), "ENV HTTPS_PROXY=");
+	json_decref(list);
+	assert_string_equal(word(w, 0), REACH_HELPER); /* the container's own stays */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +217,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_without_a_proxy_the_network_is_direct, begin, end),
 	    cmocka_unit_test_setup_teardown(test_nothing_to_trust_mounts_nothing, begin, end),
 	    cmocka_unit_test_setup_teardown(test_without_a_command_there_is_nothing_to_put_it_before, begin, end),
+	    cmocka_unit_test_setup_teardown(test_an_image_of_such_a_container_is_told_to_forget_it, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
