@@ -4,6 +4,7 @@ engine; replies are compared with the file's schemas.  A route that is not in GO
 import base64
 import struct
 import sys
+import time
 
 from engine import STRANGER, Engine
 from schema import fits
@@ -19,6 +20,16 @@ def ssh_key(seed):
 
 
 ADMIN = engine.user("ada", "admin")
+
+
+def wait_for_op(op):
+    for _ in range(200):
+        if engine.get(f"/v1/ops/{op}").json["state"] not in ("queued", "running"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the operation does not end")
+
+
 ALICE = engine.user("alice", password="correct horse")
 BOB = engine.user("bob")
 CAROL = engine.user("carol", "student")
@@ -26,6 +37,9 @@ shop = engine.project(ALICE, "shop")
 for who, role in (("carol", "viewer"),):
     r = engine.call("PUT", f"/v1/projects/shop/members/{who}", {"role": role}, uid=ALICE)
     assert r.status == 200, r
+saved = engine.call("POST", "/v1/projects/shop/saves", {"name": "kept"}, uid=ALICE)
+assert saved.status == 202, saved
+wait_for_op(saved.json["id"])
 KEY = engine.call("POST", "/v1/users/alice/keys", {"key": ssh_key(1)}, uid=ALICE).json["id"]
 CODE = engine.call("POST", "/v1/invites", {"role": "student", "uses": 5}).json["code"]
 counter = iter(range(1000))
@@ -48,6 +62,7 @@ GOOD = {
     "INVITE": ({}, {"role": "student"}, ADMIN, {200}),
     "REGISTER": ({}, {"code": CODE, "name": "erin", "password": "long enough"}, STRANGER, {200}),
     "AUDIT": ({}, None, ADMIN, {200}),
+    "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
     "STACK_LS": ({}, None, ALICE, {200}),
     "STACK_SHOW": ({"stack": "python"}, None, ALICE, {200}),
     "IMAGE_LS": ({}, None, ALICE, {200}),
@@ -76,6 +91,11 @@ GOOD = {
     "PROJECT_EVENTS": (P, None, CAROL, {200}),
     "CONFIG_GET": (P, None, ALICE, {200}),
     "CONFIG_SET": (P, {"set": {"COLOR": "blue"}}, ALICE, {202, 409, 412}),
+    "SAVE_LS": (P, None, CAROL, {200}),
+    "SAVE_NEW": (P, {"name": "second", "message": "안녕"}, ALICE, {202, 409}),
+    "SAVE_SHOW": ({**P, "save": "kept"}, None, ALICE, {200}),
+    "LOAD": (P, {"save": "kept"}, ALICE, {202, 409}),
+    "SAVE_RM": ({**P, "save": "kept"}, None, ALICE, {202, 409}),
     "CHAT_LS": (P, None, CAROL, {200}),
     "CHAT_SAY": (P, {"text": "안녕"}, CAROL, {200}),
     "IMAGE_PUSH": ({}, {"ids": ["python"]}, 0, {412}),  # no repository runs beside this engine
@@ -92,7 +112,7 @@ ROUTES = [(path, method.upper(), op) for path, ops in doc["paths"].items() for m
 
 
 def fill(path, params, **other):
-    for name, value in {"project": "shop", "user": "alice", "key": "1", "op": "1", "stack": "python",
+    for name, value in {"project": "shop", "user": "alice", "key": "1", "op": "1", "stack": "python", "save": "kept",
                         **params, **other}.items():
         path = path.replace("{%s}" % name, value)
     return path
