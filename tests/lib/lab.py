@@ -264,13 +264,17 @@ class Lab:
             if names:
                 self.podman(*removing, *names, check=False)
 
-    def podman(self, *args, check=True):
+    def podman_argv(self, *args):
         store = os.environ["CODINGLAB_STORAGE"]
         crc = subprocess.run(["cksum"], input=store.encode(), capture_output=True, check=True).stdout.split()[0].decode()
         run = f"/run/codinglab-containers-{crc}"
-        p = subprocess.run(["podman", "--root", f"{store}/storage", "--runroot", run, "--tmpdir", f"{run}/libpod",
-                            "--network-config-dir", f"{store}/networks", *args],
-                           env={**os.environ, "CONTAINERS_CONF": f"{self.dir}/s/containers.conf"}, capture_output=True, text=True)
+        return ["podman", "--root", f"{store}/storage", "--runroot", run, "--tmpdir", f"{run}/libpod", "--network-config-dir", f"{store}/networks", *args]
+
+    def podman_env(self):
+        return {**os.environ, "CONTAINERS_CONF": f"{self.dir}/s/containers.conf"}
+
+    def podman(self, *args, check=True):
+        p = subprocess.run(self.podman_argv(*args), env=self.podman_env(), capture_output=True, text=True)
         if check and p.returncode:
             raise AssertionError(f"podman {args}: {p.stderr}")
         return p.stdout

@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""Every stack that can be chosen, the same way: its smoke test, a project from its template, run, test, three tiers, rows
+written and read, sessions that any instance knows, scaling, a second release under load, and MariaDB in place of PostgreSQL.
+
+test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import cases
+from lab import Lab, ROOT, wait_until
+from load import Load
+from web import Browser
+
+WANTED = os.environ.get("CODINGLAB_STACKS", "").split()
+STACKS = {s["id"]: s for s in (json.loads(p.read_text()) for p in sorted(ROOT.glob("images/*/stack.json")))}
+CHOICES = [s for s in STACKS if STACKS[s]["kind"] in ("language", "framework") and (not WANTED or s in WANTED)]
+SERVICES = [s for s in STACKS if STACKS[s]["kind"] in ("service", "base") and (ROOT / "images" / s / "smoke").exists() and not WANTED]
+
+
+def ready(alice, project, **want):
+    wait_until(lambda: alice.ssh("status", project).stdout,
+               lambda: {t["tier"]: t["ready"] for t in alice.json("status", project)["tiers"]}.items() >= want.items(), 180)
+
+
+def smoke_passes(lab, alice, stack):
+    """images/ID/smoke in the project's own fresh container, as its user."""
+    script = (ROOT / "images" / stack / "smoke").read_bytes()
+    p = alice.ssh("sh -s", stack, input=script, check=False, timeout=600)
+    assert p.returncode == 0, f"smoke of {stack}: status {p.returncode}\n{p.stdout[-1500:]}\n{p.stderr[-1500:]}"
+
+
+def run_and_test_work(lab, alice, stack):
+    if STACKS[stack]["kind"] == "language":
+        p = alice.ssh("run", stack, timeout=300)
+        assert "hello" in p.stdout.lower(), p.stdout + p.stderr
+    else:
+        serves_while_developing(alice, stack)
+    p = alice.ssh("test", stack, check=False, timeout=600)
+    assert p.returncode == 0, f"test: status {p.returncode}\n{p.stdout[-2000:]}\n{p.stderr[-2000:]}"
+
+
+def serves_while_developing(alice, stack):
+    """F5 of a framework: a development server, asked from a second program in the same container, ended as by Ctrl-C."""
+    port = STACKS[stack]["port"]
+    server = subprocess.Popen([*alice.argv(stack, "-tt"), "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        ask = f"curl -sS -m 10 --noproxy '*' http://127.0.0.1:{port}/healthz"
+        wait_until(lambda: f"development server of {stack}", lambda: alice.ssh(ask, stack, check=False).stdout.strip() == "ok", 240, 1)
+        page = alice.ssh(f"curl -sS -m 30 --noproxy '*' http://127.0.0.1:{port}/", stack).stdout
+        assert f"Hello from {stack}" in page, page[:1500]
+    finally:
+        server.stdin.write(b"\x03")
+        server.stdin.flush()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+    wait_until("the port is free again", lambda: alice.ssh(ask, stack, check=False).returncode != 0, 20)
+
+
+def rows_are_written_and_read(browser, url, name):
+    assert browser.get("/healthz").text.strip() == "ok"
+    page = browser.get("/")
+    assert page.status == 200 and "Hello from" in page.text, (page.status, page.text[:1500])
+    p = browser.submit("/items", name=name)
+    assert p.status in (302, 303), (p.status, p.text[:1500])
+    assert any(name in i for i in browser.get("/").items()), browser.get("/").text[:1500]
+
+
+def sessions_survive_scaling(lab, alice, stack, browser):
+    p = browser.submit("/login", user="kim")
+    assert p.status in (200, 302, 303), (p.status, p.text[:1500])
+    assert browser.get("/whoami").text.strip() == "kim"
+    alice.ssh("scale web=2 was=3", stack, timeout=300)
+    ready(alice, stack, web=2, was=3)
+    said = {browser.get("/whoami").text.strip() for _ in range(24)}
+    assert said == {"kim"}, said
+    assert Browser(lab.edge_port, f"http://{browser.host}/").get("/whoami").text.strip() == "anonymous"
+
+
+def second_release_loses_no_request(lab, alice, stack, url, browser):
+    """The words stand in one source file; they are changed as its user would and shipped while people ask."""
+    found = alice.ssh("grep -rIl --exclude-dir=node_modules --exclude-dir=target --exclude-dir=vendor --exclude-dir=.git 'Hello from ' .",
+                      stack).stdout.split()
+    sources = [f for f in found if "test" not in f.lower() and not f.endswith((".md", ".pyc"))]
+    assert len(sources) == 1, found
+    alice.ssh(f"sed -i 's/Hello from /Greetings from /' {sources[0]}", stack)
+    with Load(lab.edge_port, url, threads=3, seconds=400) as load:
+        alice.ssh("ship", stack, timeout=400)
+        time.sleep(1)
+    assert not load.failures, (load.ok, load.failures[:5])
+    assert load.ok > 20, load.ok
+    assert "Greetings from" in browser.get("/").text
+
+
+def stack_works(lab, alice, stack):
+    alice.ssh(f"project create {stack} --stack {stack}")
+    smoke_passes(lab, alice, stack)
+    run_and_test_work(lab, alice, stack)
+    alice.ssh("stop", stack)
+    url = alice.ssh("ship", stack, timeout=600).stdout.strip().split("\n")[-1]
+    browser = Browser(lab.edge_port, url)
+    rows_are_written_and_read(browser, url, "milk and 한글")
+    if STACKS[stack]["kind"] == "framework":
+        sessions_survive_scaling(lab, alice, stack, browser)
+    else:
+        alice.ssh("scale web=2 was=3", stack, timeout=300)
+        ready(alice, stack, web=2, was=3)
+    second_release_loses_no_request(lab, alice, stack, url, browser)
+    alice.ssh(f"project rm {stack} -y", timeout=200)
+
+
+def mariadb_works(lab, alice, stack):
+    name = f"{stack}-maria"
+    alice.ssh(f"project create {name} --stack {stack} --db mariadb")
+    url = alice.ssh("ship", name, timeout=600).stdout.strip().split("\n")[-1]
+    rows_are_written_and_read(Browser(lab.edge_port, url), url, "bread")
+    dbs = alice.json("project show " + name)
+    assert dbs["db"] == "mariadb", dbs
+    alice.ssh(f"project rm {name} -y", timeout=200)
+
+
+def service_smoke_passes(lab, alice, service):
+    """In a container of the service's own image, with nothing mounted and no network."""
+    image, uid = STACKS[service]["images"]["run"]["id"], STACKS[service].get("uid", 0)
+    p = subprocess.run([*lab.podman_argv("run", "--rm", "-i", "--network", "none", "--user", f"{uid}:{uid}", "--entrypoint", "sh",
+                                         f"localhost/codinglab/{image}"), "-s"],
+                       input=(ROOT / "images" / service / "smoke").read_bytes(), capture_output=True, timeout=300, env=lab.podman_env())
+    assert p.returncode == 0, (p.stdout[-1500:], p.stderr[-1500:])
+
+
+def case(fn, what, stack):
+    def run(lab, alice):
+        fn(lab, alice, stack)
+    run.__name__ = f"test_{stack}_{what}"
+    return run.__name__, run
+
+
+CASES = dict([case(stack_works, "serves_scales_and_is_released_again", s) for s in CHOICES]
+             + [case(mariadb_works, "on_mariadb", s) for s in CHOICES if "mariadb" in STACKS[s].get("dbs", [])]
+             + [case(service_smoke_passes, "smoke", s) for s in SERVICES])
+
+
+def main():
+    with Lab(images=" ".join([*CHOICES, "web", "postgresql", "mariadb", *SERVICES])) as lab:
+        alice = lab.user("alice")
+        return cases.main(CASES, lab, alice)
+
+
+sys.exit(main())
