@@ -4,12 +4,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/ipc.h"
 
 void line_init(struct line *l, int sock)
 {
 	memset(l->len, 0, sizeof(l->len));
 	l->sock = sock;
+	l->keep = NULL;
+}
+
+void line_keep(struct line *l, struct buf *keep)
+{
+	line_init(l, -1);
+	l->keep = keep;
 }
 
 void line_text(int sock, const char *s, size_t n)
@@ -28,7 +36,10 @@ static void put(struct line *l, int stream)
 
 	if (n && l->part[stream][n - 1] == '\r')
 		n--;
-	line_text(l->sock, l->part[stream], n);
+	if (l->keep) /* what is over its ceiling is cut off */
+		(void)(buf_add(l->keep, l->part[stream], n) == 0 && buf_add(l->keep, "\n", 1) == 0);
+	else
+		line_text(l->sock, l->part[stream], n);
 	l->len[stream] = 0;
 }
 

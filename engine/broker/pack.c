@@ -62,6 +62,13 @@ static int finish(struct archive *a, int rc, struct cl_err *err)
 	return rc;
 }
 
+int pack_text(struct buf *out, const char *name, const char *text, struct cl_err *err)
+{
+	struct archive *a = begin(out);
+
+	return finish(a, a ? add(a, name, 0644, text, strlen(text)) : -1, err);
+}
+
 static const char *home_of(const struct spec *s)
 {
 	for (size_t i = 0; i < s->vars.n; i++)

@@ -15,6 +15,9 @@ struct pack_item {
 	const char *text;
 	const char *dir;
 };
+/* One file. */
+int pack_text(struct buf *out, const char *name, const char *text, struct cl_err *err);
+
 #define PACK_MIB 64u /* what a context may hold; the caller's buf has this ceiling */
 
 /* A build context: the regular files of a recipe's folder with its sub-folders (no links, nothing

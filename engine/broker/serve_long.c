@@ -199,7 +199,7 @@ int serve_long_build(struct serve *s, struct cl_err *err)
 	return rc;
 }
 
-struct recipe {
+struct recipe_request {
 	char folder[64], file[64], id[64];
 	int timeout_s;
 };
@@ -207,7 +207,7 @@ struct recipe {
 static int recipe_body(struct serve *s, void *arg, struct cl_err *err)
 {
 	struct line *out = mem_alloc(sizeof(*out));
-	struct recipe *r = arg;
+	struct recipe_request *r = arg;
 	char digest[128];
 
 	line_init(out, s->sock);
@@ -220,7 +220,7 @@ static int recipe_body(struct serve *s, void *arg, struct cl_err *err)
 
 int serve_long_image_build(struct serve *s, struct cl_err *err)
 {
-	struct recipe r;
+	struct recipe_request r;
 
 	ipc_get_str(&s->in, r.folder, sizeof(r.folder));
 	ipc_get_str(&s->in, r.file, sizeof(r.file));
