@@ -1,23 +1,21 @@
 /* Images of the platform: see image.h.  Importing the root file system is in image_import.c. */
 #include "engine/broker/image.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/config.h"
 #include "base/fetch.h"
 #include "base/ipc.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "engine/broker/check.h"
+#include "engine/broker/image_facts.h"
 #include "engine/broker/image_import.h"
 #include "engine/broker/image_prune.h"
-#include "engine/broker/maven.h"
 #include "engine/broker/pack.h"
+#include "engine/broker/recipe.h"
 
-#define FROM_PREFIX "FROM localhost/codinglab/"
+#define LABELS_S 300
 
 /* The engine's progress: one JSON object per line. */
 struct progress {
@@ -52,26 +50,6 @@ static int progress_cb(void *arg, const char *data, size_t n)
 		buf_drop(&p->part, len + 1);
 	}
 	return 0;
-}
-
-static char *read_recipe(const char *dir, const char *file, struct cl_err *err)
-{
-	cl_autoclose int root = path_root(dir, err);
-	size_t len;
-
-	return root < 0 ? NULL : path_read(root, file, 1 << 16, &len, err);
-}
-
-/* Which image of ours the recipe starts from, for the list; "" when from another. */
-static void find_parent(const char *recipe, char *out, size_t size)
-{
-	const char *at = strstr(recipe, FROM_PREFIX);
-
-	out[0] = '\0';
-	if (at) {
-		at += sizeof(FROM_PREFIX) - 1;
-		snprintf(out, size, "%.*s", (int)strcspn(at, ": \n"), at);
-	}
 }
 
 static void build_url(const struct broker *b, const char *file, const char *id, const char *parent,
@@ -122,57 +100,70 @@ static int send_build(const struct broker *b, const char *url, const struct buf 
 	return rc;
 }
 
-/* The folder, and what the recipe takes from the configuration. */
-static int make_context(const char *dir, const char *recipe, struct buf *tar, struct cl_err *err)
+/* Id of an image of ours as it is now; "" when there is none. */
+static void digest_of(const struct broker *b, const char *id, char *out, size_t size)
 {
-	struct maven m;
+	char url[DOCKER_URL], ref[256];
+	json_t *j = NULL;
+
+	out[0] = '\0';
+	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	docker_url(url, "/images/%s/json", ref);
+	if (docker_call(&b->docker, "GET", url, NULL, &j, NULL) == 200)
+		snprintf(out, size, "%s", docker_str(j, "Id"));
+	json_decref(j);
+}
+
+/* The last step: the same image with what is known of it as labels.  Only then is it current. */
+static int build_labels(const struct broker *b, const char *folder, const char *file, const char *id,
+    const struct recipe *r, struct line *out, struct cl_err *err)
+{
+	json_t *labels = image_facts_find(b, folder, id, err);
+	cl_autofree char *text = NULL;
+	char url[DOCKER_URL], ref[256], parent[128];
+	struct buf tar;
 	int rc;
 
-	if (!maven_is_wanted(recipe))
-		return pack_folder(tar, dir, NULL, 0, err);
-	if (maven_init(&m, config_str("images.maven_repositories"), err) < 0)
+	if (!labels)
 		return -1;
-	rc = pack_folder(tar, dir, m.items, m.n, err);
-	maven_clear(&m);
+	digest_of(b, r->parent, parent, sizeof(parent));
+	json_object_set_new(labels, RECIPE_LABEL, json_string(r->hash));
+	json_object_set_new(labels, RECIPE_FOLDER, json_string(folder));
+	json_object_set_new(labels, RECIPE_FILE, json_string(file));
+	json_object_set_new(labels, RECIPE_PARENT_DIGEST, json_string(parent));
+	place_image(&b->place, id, NULL, ref, sizeof(ref));
+	text = image_facts_recipe(ref, labels);
+	json_decref(labels);
+	buf_init(&tar, PACK_MIB << 20);
+	docker_url(url, "/build?t=%s&pull=false&rm=true&forcerm=true", ref);
+	rc = pack_text(&tar, "Dockerfile", text, err);
+	if (rc == 0)
+		rc = send_build(b, url, &tar, out, LABELS_S, err);
+	buf_clear(&tar);
 	return rc;
 }
 
 int image_build(const struct broker *b, const char *folder, const char *file, const char *id,
     struct line *out, int timeout_s, char *digest, size_t size, struct cl_err *err)
 {
-	char dir[PLACE_PATH], url[DOCKER_URL], ref[256], parent[64];
-	cl_autofree char *recipe = NULL;
-	cl_autoclose int fd = -1;
-	json_t *j = NULL;
-	struct buf tar;
+	char url[DOCKER_URL];
+	struct recipe r;
 	int rc;
 
 	if (strcmp(id, "base") == 0 && image_import_rootfs(b, out, err) < 0)
 		return -1;
-	/* the folder of added stacks is the engine's to write: what is opened stays what it is */
-	place_stack(&b->place, folder, dir);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, CL_NOT_FOUND, "stack %s", folder);
-	snprintf(dir, sizeof(dir), "/proc/self/fd/%d", fd);
-	recipe = read_recipe(dir, file, err);
-	if (!recipe)
-		return -1;
-	find_parent(recipe, parent, sizeof(parent));
-	buf_init(&tar, PACK_MIB << 20);
-	build_url(b, file, id, parent, url);
-	rc = make_context(dir, recipe, &tar, err);
+	rc = recipe_load(&r, b, folder, file, err);
+	if (rc == 0) {
+		build_url(b, file, id, r.parent, url);
+		rc = send_build(b, url, &r.context, out, timeout_s, err);
+	}
 	if (rc == 0)
-		rc = send_build(b, url, &tar, out, timeout_s, err);
-	buf_clear(&tar);
+		rc = build_labels(b, folder, file, id, &r, out, err);
+	recipe_clear(&r);
 	if (rc < 0)
 		return -1;
-	place_image(&b->place, id, NULL, ref, sizeof(ref));
-	docker_url(url, "/images/%s/json", ref);
-	rc = docker_call(&b->docker, "GET", url, NULL, &j, err) == 200 ? 0 : -1;
-	snprintf(digest, size, "%s", docker_str(j, "Id"));
-	json_decref(j);
-	return rc < 0 ? err_set(err, CL_FAILED, "image %s: the build left no image", id) : 0;
+	digest_of(b, id, digest, size);
+	return digest[0] ? 0 : err_set(err, CL_FAILED, "image %s: the build left no image", id);
 }
 
 /* Our id of a listed image; -1 when it is not of this lab. */
