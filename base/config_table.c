@@ -68,6 +68,10 @@ const struct config_option config_table[] = {
 	"file system of the base image"},
     {"images.maven_repositories", CONFIG_STR, "", 0, 0,
 	"Maven repositories of images besides its own, in order: URL,file:///FOLDER"},
+    {"images.build_jobs", CONFIG_INT, "0", 0, 16, "images built at a time; 0 = as many as cores"},
+    {"images.build_timeout_s", CONFIG_INT, "3600", 60, 86400, "seconds that one image may take"},
+    {"images.build_memory_mb", CONFIG_INT, "4096", 256, 1048576,
+	"memory that the steps of one image's build may take, MiB"},
     {"images.keep", CONFIG_INT, "5", 1, 1000,
         "releases of an environment whose images are kept for rollback"},
 

@@ -126,6 +126,7 @@ struct backend_image {
 	int64_t size;
 	int64_t created_ms;
 	int containers;           /* made of it, running or not */
+	bool current;             /* its recipe and its parent would make it so again */
 };
 
 struct backend_images {

@@ -8,12 +8,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
+#include "engine/image_build.h"
 #include "engine/reconcile.h"
 #include "engine/registry.h"
 #include "engine/stacks.h"
 #include "engine/stored.h"
-
-#define IMAGE_BUILD_S 3600
 
 struct image_known {
 	char id[64];
@@ -27,16 +26,6 @@ struct image_book {
 	size_t n;
 	bool asking, learning;
 	bool told_unknown; /* someone was answered before the first look: the look is news then */
-};
-
-struct image_job {
-	const struct stack_set *stacks; /* taken, for steps */
-	struct stack_step *steps;   /* owned */
-	int n, next;
-	bool force;
-	struct backend_images there;
-	json_t *built;              /* ids */
-	struct cl_err err;
 };
 
 struct image_news {
@@ -54,13 +43,8 @@ static void image_asked(struct engine *e, void *arg);
 static void image_registries(struct engine *e, void *arg);
 static void image_registries_done(struct engine *e, void *arg);
 static void image_learn(struct engine *e, const struct backend_images *l);
-static void image_work(struct op_live *o, void *arg);
-static void image_tell(struct op_live *o, const char *id, enum image_state state,
-    const char *reason);
 static void image_told(struct engine *e, void *arg);
 static void image_done(struct op_live *o, void *arg);
-static bool image_is_there(const struct backend_images *l, const char *id);
-static bool image_is_named(const struct op_live *o, const struct stack_step *s);
 
 static const char *const image_texts[] = { "absent", "absent", "queued", "building", "ready",
 	"failed" };
@@ -215,7 +199,7 @@ int image_run(struct op_live *o, struct cl_err *err)
 		mem_free(j);
 		return -1;
 	}
-	op_work(o, image_work, image_done, j);
+	op_work(o, image_build_work, image_done, j);
 	return 0;
 }
 
@@ -319,43 +303,7 @@ static void image_learn(struct engine *e, const struct backend_images *l)
 
 /* --- building --------------------------------------------------------------------------------- */
 
-static void image_work(struct op_live *o, void *arg)
-{
-	struct image_job *j = arg;
-	struct backend *be = &o->e->backend;
-	struct backend_job job = { .line = op_line_cb, .cancelled = op_is_cancelled, .arg = o,
-		.timeout_s = IMAGE_BUILD_S };
-
-	if (be->ops->image_list(be, &j->there, &j->err) != 0)
-		return;
-	for (j->next = 0; j->next < j->n; j->next++) {
-		const struct stack_step *s = &j->steps[j->next];
-		char line[128];
-
-		if (op_is_cancelled(o)) {
-			(void)err_set(&j->err, CL_FAILED, "cancelled");
-			return;
-		}
-		if (!(j->force && image_is_named(o, s)) &&
-		    image_is_there(&j->there, s->image->id)) {
-			image_tell(o, s->image->id, IMAGE_READY, "");
-			continue;
-		}
-		image_tell(o, s->image->id, IMAGE_BUILDING, "");
-		(void)snprintf(line, sizeof(line), "== image %s (%d of %d)", s->image->id,
-		    j->next + 1, j->n);
-		op_line_cb(o, line, strlen(line));
-		if (be->ops->image_build(be, s->stack->id, s->image->file, s->image->id, &job,
-		    &j->err) != 0) {
-			image_tell(o, s->image->id, IMAGE_FAILED, j->err.message);
-			return;
-		}
-		image_tell(o, s->image->id, IMAGE_READY, "");
-		json_array_append_new(j->built, json_string(s->image->id));
-	}
-}
-
-static void image_tell(struct op_live *o, const char *id, enum image_state state,
+void image_tell(struct op_live *o, const char *id, enum image_state state,
     const char *reason)
 {
 	struct image_news *n = mem_alloc(sizeof(*n));
@@ -381,7 +329,7 @@ static void image_done(struct op_live *o, void *arg)
 	struct engine *e = o->e;
 	struct cl_err err = { 0 };
 
-	for (int i = j->next; i < j->n && j->err.code != CL_OK; i++) {
+	for (int i = 0; i < j->n && j->err.code != CL_OK; i++) {
 		const struct image_known *k = image_find(e, j->steps[i].image->id);
 
 		if (k != NULL && (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING))
@@ -402,26 +350,4 @@ static void image_done(struct op_live *o, void *arg)
 	mem_free(j->steps);
 	stacks_give(j->stacks);
 	mem_free(j);
-}
-
-static bool image_is_there(const struct backend_images *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->items[i].id, id) == 0)
-			return true;
-	return false;
-}
-
-/* Was it asked for, by itself or with its stack?  (Parents are built only when they are missing.) */
-static bool image_is_named(const struct op_live *o, const struct stack_step *s)
-{
-	const json_t *ids = json_object_get(o->payload, "ids");
-
-	for (size_t i = 0; i < json_array_size(ids); i++) {
-		const char *id = json_string_value(json_array_get(ids, i));
-
-		if (strcmp(id, s->image->id) == 0 || strcmp(id, s->stack->id) == 0)
-			return true;
-	}
-	return json_array_size(ids) == 0;
 }

@@ -1,0 +1,28 @@
+/*
+ * Building images, the part on worker threads: several at a time, each after its parent.  What is in
+ * the store as its recipe says is left alone, so a build that was cut goes on where it stopped.
+ */
+#ifndef ENGINE_IMAGE_BUILD_H
+#define ENGINE_IMAGE_BUILD_H
+
+#include <stdbool.h>
+#include "engine/image.h"
+#include "engine/op.h"
+#include "images/stack.h"
+
+struct image_job {
+	const struct stack_set *stacks; /* taken, for steps */
+	struct stack_step *steps;       /* owned; parents first */
+	int n;
+	bool force;                     /* also what is there, of the ids that were named */
+	struct backend_images there;    /* filled here; backend_images_clear() */
+	json_t *built;                  /* ids of what was built here */
+	struct cl_err err;              /* the first that went wrong */
+};
+
+/* op_work's work; arg is the image_job. */
+void image_build_work(struct op_live *o, void *arg);
+/* From a worker: this image is now so; shown by the loop.  (image.c) */
+void image_tell(struct op_live *o, const char *id, enum image_state state, const char *reason);
+
+#endif
