@@ -7,7 +7,8 @@
  * how often (0 or absent = always):
  *
  *   slow N              instances run after N observations (default 1)
- *   fail apply WORD N   apply fails (also: remove, drain, add, build, run, observe)
+ *   fail apply WORD N   apply fails (also: remove, drain, add, build, run, observe, image)
+ *   fail outdated WORD  the list of images says that this one is not what its recipe says now
  *   crash WORD N        exits with status 3 as soon as it would run
  *   unready WORD N      the probe says no
  *   job STATUS          one-off runs end with this status, after printing "job output"

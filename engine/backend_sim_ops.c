@@ -304,8 +304,12 @@ static int sim_image_list(struct backend *b, struct backend_images *out, struct 
 	if (backend_sim_begin(s, "", "", err) != 0)
 		return backend_sim_end(s, -1);
 	out->items = mem_array(s->nimages + 1, sizeof(*out->items));
-	for (size_t i = 0; i < s->nimages; i++)
-		out->items[out->n++] = s->images[i];
+	for (size_t i = 0; i < s->nimages; i++) {
+		out->items[out->n] = s->images[i];
+		out->items[out->n].current = !backend_sim_rule_hits(s, SIM_FAIL,
+		    "outdated", s->images[i].id);
+		out->n++;
+	}
 	return backend_sim_end(s, 0);
 }
 
