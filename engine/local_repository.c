@@ -137,6 +137,7 @@ static void image_cb(void *arg, struct ipc_in *m)
 	i->size = ipc_get_i64(m);
 	i->created_ms = ipc_get_i64(m);
 	i->containers = ipc_get_i32(m);
+	i->current = ipc_get_range(m, 0, 1) != 0;
 }
 
 int local_repository_images(struct local_link *l, struct backend_images *out, struct cl_err *err)

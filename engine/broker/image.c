@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/config.h"
 #include "base/fetch.h"
 #include "base/ipc.h"
 #include "base/mem.h"
@@ -55,14 +56,14 @@ static int progress_cb(void *arg, const char *data, size_t n)
 static void build_url(const struct broker *b, const char *file, const char *id, const char *parent,
     char url[DOCKER_URL])
 {
-	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", id, "codinglab.parent", parent);
+	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", id, RECIPE_PARENT, parent);
 	char *text = json_dumps(labels, JSON_COMPACT);
 	char ref[256], escaped[1024];
 
 	place_image(&b->place, id, NULL, ref, sizeof(ref));
 	docker_escape(text ? text : "{}", escaped, sizeof(escaped));
-	docker_url(url, "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s", file,
-	    ref, escaped);
+	docker_url(url, "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s&memory=%lld",
+	    file, ref, escaped, (long long)config_int("images.build_memory_mb") << 20);
 	mem_free(text);
 	json_decref(labels);
 }
@@ -126,7 +127,9 @@ static int build_labels(const struct broker *b, const char *folder, const char *
 
 	if (!labels)
 		return -1;
-	digest_of(b, r->parent, parent, sizeof(parent));
+	parent[0] = '\0';
+	if (strcmp(r->parent, "rootfs") != 0) /* no image of the list; in the recipe's hash */
+		digest_of(b, r->parent, parent, sizeof(parent));
 	json_object_set_new(labels, RECIPE_LABEL, json_string(r->hash));
 	json_object_set_new(labels, RECIPE_FOLDER, json_string(folder));
 	json_object_set_new(labels, RECIPE_FILE, json_string(file));
@@ -189,8 +192,24 @@ static int id_of(const struct broker *b, const json_t *item, char *out, size_t s
 	return 0;
 }
 
-static void send_image(int sock, const char *id, const char *tag, const json_t *item,
-    int containers)
+/* What a listing is told with. */
+struct listing {
+	const struct broker *b;
+	int sock;
+	json_t *digests; /* by id, of the images that have a name */
+	json_t *used;    /* containers by digest */
+};
+
+/* Only a stack's image has a recipe; an application's has inherited the labels of one. */
+static bool is_current(const struct listing *l, const char *id, const json_t *item)
+{
+	const json_t *labels = json_object_get(item, "Labels");
+
+	return !strchr(id, '/') && recipe_is_current(l->b, labels,
+	    docker_str(l->digests, docker_str(labels, RECIPE_PARENT)));
+}
+
+static void send_image(const struct listing *l, const char *id, const char *tag, const json_t *item)
 {
 	struct ipc_out m;
 
@@ -198,48 +217,64 @@ static void send_image(int sock, const char *id, const char *tag, const json_t *
 	ipc_put_str(&m, id);
 	ipc_put_str(&m, tag);
 	ipc_put_str(&m, docker_str(item, "Id"));
-	ipc_put_str(&m, docker_str(json_object_get(item, "Labels"), "codinglab.parent"));
+	ipc_put_str(&m, docker_str(json_object_get(item, "Labels"), RECIPE_PARENT));
 	ipc_put_i64(&m, docker_int(item, "Size"));
 	ipc_put_i64(&m, docker_int(item, "Created") * 1000);
-	ipc_put_i32(&m, containers);
-	ipc_send(sock, &m);
+	ipc_put_i32(&m, (int)docker_int(l->used, docker_str(item, "Id")));
+	ipc_put_u32(&m, is_current(l, id, item));
+	ipc_send(l->sock, &m);
 }
 
 /* One message for each name; an image of ours without one is told by its label. */
-static void send_names(const struct broker *b, int sock, const json_t *item, int containers)
+static void send_names(const struct listing *l, const json_t *item)
 {
 	char id[64], name[64];
 	bool told = false;
 	size_t i;
 	json_t *j;
 
-	if (id_of(b, item, id, sizeof(id)) < 0)
+	if (id_of(l->b, item, id, sizeof(id)) < 0)
 		return;
 	json_array_foreach(json_object_get(item, "RepoTags"), i, j) {
 		const char *ref = json_string_value(j), *colon = ref ? strrchr(ref, ':') : NULL;
 
-		if (!colon || place_image_id(&b->place, ref, name, sizeof(name)) < 0)
+		if (!colon || place_image_id(&l->b->place, ref, name, sizeof(name)) < 0)
 			continue;
-		send_image(sock, name, colon + 1, item, containers);
+		send_image(l, name, colon + 1, item);
 		told = true;
 	}
 	if (!told)
-		send_image(sock, id, "", item, containers);
+		send_image(l, id, "", item);
+}
+
+static json_t *digests_by_id(const struct broker *b, const json_t *list)
+{
+	json_t *o = json_object(), *item;
+	char id[64];
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (id_of(b, item, id, sizeof(id)) == 0)
+			json_object_set_new(o, id, json_string(docker_str(item, "Id")));
+	return o;
 }
 
 int image_list(const struct broker *b, int sock, struct cl_err *err)
 {
 	char url[DOCKER_URL], filter[128];
-	json_t *list, *used, *item;
+	struct listing l = {.b = b, .sock = sock};
+	json_t *list, *item;
 	size_t i;
 
 	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(filter));
 	docker_url(url, "/images/json?filters=%s", filter);
-	used = image_prune_used(b, err);
-	list = used ? docker_list(&b->docker, url, err) : NULL;
+	l.used = image_prune_used(b, err);
+	list = l.used ? docker_list(&b->docker, url, err) : NULL;
+	l.digests = digests_by_id(b, list);
 	json_array_foreach(list, i, item)
-		send_names(b, sock, item, (int)docker_int(used, docker_str(item, "Id")));
-	json_decref(used);
+		send_names(&l, item);
+	json_decref(l.used);
+	json_decref(l.digests);
 	if (!list)
 		return -1;
 	json_decref(list);
