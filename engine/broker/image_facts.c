@@ -121,7 +121,7 @@ static json_t *read_stack(const struct broker *b, const char *folder)
 	char dir[PLACE_PATH];
 	size_t len;
 
-	snprintf(dir, sizeof(dir), "%s/%s", b->place.images, folder);
+	place_stack(&b->place, folder, dir);
 	root = path_root(dir, NULL);
 	text = root < 0 ? NULL : path_read(root, "stack.json", STACK_MAX, &len, NULL);
 	return text ? json_loadb(text, len, 0, NULL) : NULL;

@@ -1,6 +1,7 @@
 /* Recipes of images: see recipe.h. */
 #include "engine/broker/recipe.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,11 +75,17 @@ int recipe_load(struct recipe *r, const struct broker *b, const char *folder, co
     struct cl_err *err)
 {
 	cl_autofree char *text = NULL;
+	cl_autoclose int fd = -1;
 	char dir[PLACE_PATH];
 
 	memset(r, 0, sizeof(*r));
 	buf_init(&r->context, PACK_MIB << 20);
-	snprintf(dir, sizeof(dir), "%s/%s", b->place.images, folder);
+	/* the folder of added stacks is the engine's to write: what is opened stays what it is */
+	place_stack(&b->place, folder, dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, CL_NOT_FOUND, "stack %s", folder);
+	snprintf(dir, sizeof(dir), "/proc/self/fd/%d", fd);
 	text = read_text(dir, file, err);
 	if (!text || make_context(dir, text, &r->context, err) < 0)
 		return -1;

@@ -397,7 +397,7 @@ class Runtime:
     def image(self, id):
         """Build an image unless it is there."""
         have = self.images()
-        if id not in have:
+        if not have.get(id, {}).get("current"):
             folder, file, parent = RECIPES[id]
             if parent:
                 self.image(parent)
@@ -407,7 +407,8 @@ class Runtime:
         out = {}
 
         def part(kind, f):
-            d = {"id": f.str(), "tag": f.str(), "digest": f.str(), "parent": f.str(), "size": f.i64(), "created": f.i64(), "containers": f.i32()}
+            d = {"id": f.str(), "tag": f.str(), "digest": f.str(), "parent": f.str(), "size": f.i64(), "created": f.i64(), "containers": f.i32(),
+                 "current": f.u32()}
             out.setdefault(d["id"], d)
         self.ask("IMAGE_LIST", b"", part)
         return out

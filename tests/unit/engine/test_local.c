@@ -441,6 +441,7 @@ static bool serve_images(struct fake_broker *b, int fd, struct ipc_in *m)
 		ipc_put_i64(out, 5LL << 30);
 		ipc_put_i64(out, 1700000000000);
 		ipc_put_i32(out, i);
+		ipc_put_u32(out, i && i % 2 == 0);
 		fake_broker_send(fd, out);
 	}
 	mem_free(out);
@@ -469,6 +470,8 @@ static void test_images(void **state)
 	assert_string_equal(l.items[0].digest, "sha256:1");
 	assert_int_equal(l.items[0].size, 5LL << 30);
 	assert_int_equal(l.items[0].created_ms, 1700000000000);
+	assert_false(l.items[0].current);
+	assert_true(l.items[298].current);
 	backend_images_clear(&l);
 	broker.arg = &yes;
 	assert_int_equal(CALL(image_list, &l, &err), -1);
