@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
-#include "engine/image_build.h"
 #include "engine/reconcile.h"
 #include "engine/registry.h"
 #include "engine/stacks.h"
@@ -43,6 +42,7 @@ static void image_asked(struct engine *e, void *arg);
 static void image_registries(struct engine *e, void *arg);
 static void image_registries_done(struct engine *e, void *arg);
 static void image_learn(struct engine *e, const struct backend_images *l);
+static image_build_tell_cb image_tell;
 static void image_told(struct engine *e, void *arg);
 static void image_done(struct op_live *o, void *arg);
 
@@ -199,6 +199,7 @@ int image_run(struct op_live *o, struct cl_err *err)
 		mem_free(j);
 		return -1;
 	}
+	j->tell = image_tell;
 	op_work(o, image_build_work, image_done, j);
 	return 0;
 }
@@ -303,7 +304,7 @@ static void image_learn(struct engine *e, const struct backend_images *l)
 
 /* --- building --------------------------------------------------------------------------------- */
 
-void image_tell(struct op_live *o, const char *id, enum image_state state,
+static void image_tell(struct op_live *o, const char *id, enum image_state state,
     const char *reason)
 {
 	struct image_news *n = mem_alloc(sizeof(*n));

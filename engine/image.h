@@ -11,12 +11,8 @@
 #include <jansson.h>
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/image_build.h"
 #include "engine/op.h"
-
-enum image_state {
-	IMAGE_UNKNOWN,  /* the backend has not been asked yet */
-	IMAGE_ABSENT, IMAGE_QUEUED, IMAGE_BUILDING, IMAGE_READY, IMAGE_FAILED,
-};
 
 void image_open(struct engine *e);
 void image_close(struct engine *e);

@@ -111,10 +111,10 @@ static int build_one(struct crew *c, const struct stack_step *s, struct cl_err *
 	int64_t start = clock_ms();
 	char text[64];
 
-	image_tell(c->o, s->image->id, IMAGE_BUILDING, "");
+	c->job->tell(c->o, s->image->id, IMAGE_BUILDING, "");
 	say(c->o, s->image->id, "building");
 	if (be->ops->image_build(be, s->stack->id, s->image->file, s->image->id, &job, err) != 0) {
-		image_tell(c->o, s->image->id, IMAGE_FAILED, err->message);
+		c->job->tell(c->o, s->image->id, IMAGE_FAILED, err->message);
 		say(c->o, s->image->id, "failed");
 		return -1;
 	}
@@ -147,7 +147,7 @@ static void take_step(struct crew *c, int i)
 	else if (wanted)
 		rc = build_one(c, s, &err);
 	if (rc == 0)
-		image_tell(c->o, s->image->id, IMAGE_READY, "");
+		c->job->tell(c->o, s->image->id, IMAGE_READY, "");
 	uv_mutex_lock(&c->lock);
 	c->building--;
 	c->states[i] = rc == 0 ? STEP_DONE : STEP_FAILED;

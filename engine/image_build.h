@@ -6,9 +6,17 @@
 #define ENGINE_IMAGE_BUILD_H
 
 #include <stdbool.h>
-#include "engine/image.h"
 #include "engine/op.h"
 #include "images/stack.h"
+
+enum image_state {
+	IMAGE_UNKNOWN,  /* the backend has not been asked yet */
+	IMAGE_ABSENT, IMAGE_QUEUED, IMAGE_BUILDING, IMAGE_READY, IMAGE_FAILED,
+};
+
+/* From a worker: this image is now so. */
+typedef void image_build_tell_cb(struct op_live *o, const char *id, enum image_state state,
+    const char *reason);
 
 struct image_job {
 	const struct stack_set *stacks; /* taken, for steps */
@@ -18,11 +26,10 @@ struct image_job {
 	struct backend_images there;    /* filled here; backend_images_clear() */
 	json_t *built;                  /* ids of what was built here */
 	struct cl_err err;              /* the first that went wrong */
+	image_build_tell_cb *tell;
 };
 
 /* op_work's work; arg is the image_job. */
 void image_build_work(struct op_live *o, void *arg);
-/* From a worker: this image is now so; shown by the loop.  (image.c) */
-void image_tell(struct op_live *o, const char *id, enum image_state state, const char *reason);
 
 #endif
