@@ -29,6 +29,19 @@ SHOUT_C = """#include <ruby.h>
 static VALUE out(VALUE self, VALUE s) { return rb_str_cat_cstr(rb_funcall(s, rb_intern("upcase"), 0), "!"); }
 void Init_shout(void) { rb_define_module_function(rb_define_module("Shout"), "out", out, 1); }
 """
+# A registry of gems in a folder, as `gem generate_index` makes one.
+INDEX = """require "fileutils"
+require "rubygems/package"
+require "zlib"
+gem = Dir["registry/gems/*.gem"].first
+spec = Gem::Package.new(gem).spec
+specs = [[spec.name, spec.version, "ruby"]]
+{ "specs" => specs, "latest_specs" => specs, "prerelease_specs" => [] }.each do |name, list|
+  Zlib::GzipWriter.open("registry/#{name}.4.8.gz") { |f| f.write(Marshal.dump(list)) }
+end
+FileUtils.mkdir_p("registry/quick/Marshal.4.8")
+File.binwrite("registry/quick/Marshal.4.8/#{spec.full_name}.gemspec.rz", Zlib.deflate(Marshal.dump(spec)))
+"""
 EXTCONF = 'require "mkmf"\ncreate_makefile "shout"\n'
 
 
@@ -77,9 +90,12 @@ def test_a_ruby_project_s_own_gem_with_c_in_it(lab, alice):
     put(alice, "gems", "shout/shout.gemspec", GEMSPEC)
     put(alice, "gems", "shout/ext/shout.c", SHOUT_C)
     put(alice, "gems", "shout/ext/extconf.rb", EXTCONF)
-    alice.ssh("cd shout && gem build --silent shout.gemspec && mkdir -p ../vendor/cache && mv shout-1.0.0.gem ../vendor/cache/", "gems")
+    put(alice, "gems", "index.rb", INDEX)
+    alice.ssh("mkdir -p registry/gems && cd shout && gem build --silent --output ../registry/gems/shout-1.0.0.gem shout.gemspec", "gems")
+    alice.ssh("ruby index.rb && rm -r shout", "gems")
+    edit(alice, "gems", "Gemfile", "source Gem.sources.to_a.first", 'source "file://#{__dir__}/registry"')
     edit(alice, "gems", "Gemfile", 'gem "rack"', 'gem "rack"\ngem "shout"')
-    alice.ssh("bundle install --local --quiet", "gems")
+    alice.ssh("bundle install --quiet", "gems")
     put(alice, "gems", "main.rb", 'require "bundler/setup"\nrequire "shout"\nputs Shout.out("hello")\n')
     assert "HELLO!" in alice.ssh("run", "gems").stdout
     edit(alice, "gems", "app.rb", "Hello from gems", '<%= Shout.out("shipped") %>')
