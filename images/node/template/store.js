@@ -1,7 +1,10 @@
 // What the application keeps: in the database that DATABASE_URL names (postgres:// or mysql://),
 // in memory without one.  A driver is loaded only when it is used.
+import { setTimeout } from 'node:timers/promises';
+
 const FIRST_ITEM = 'a row from the database';
-const CONNECTIONS = 8;
+const CONNECTIONS = 4; // of one instance; all of them together share the database's hundred
+const TRIES = 25; // to connect while starting, five in a second
 
 // Each runs once, in this order; add new ones at the end.  SERIAL is known to both databases.
 const MIGRATIONS = [
@@ -15,8 +18,8 @@ export async function openStore(url) {
 		return new Memory();
 	}
 	const scheme = url.split(':')[0];
-	if (scheme === 'postgres' || scheme === 'postgresql') return (await Database.postgres(url)).greet();
-	if (scheme === 'mysql') return (await Database.mysql(url)).greet();
+	if (scheme === 'postgres' || scheme === 'postgresql') return (await Database.postgres(url)).warm();
+	if (scheme === 'mysql') return (await Database.mysql(url)).warm();
 	throw new Error(`DATABASE_URL: unknown scheme ${scheme}`);
 }
 
@@ -27,15 +30,26 @@ class Database {
 		this.close = close;
 	}
 
-	// The first connection takes longest: it is made before the first request waits for it.
-	async greet() {
-		await this.query('SELECT 1').catch((error) => console.error(`database: ${error.message}`));
+	// Makes all connections before the first request waits for one.  While the containers of a release
+	// come and go, the database's name may not be known for a moment.
+	async warm() {
+		const one = async () => {
+			for (let tries = 1; ; tries++) {
+				try {
+					return await this.query('SELECT 1');
+				} catch (error) {
+					if (tries === TRIES) return console.error(`database: ${error.message}`);
+					await setTimeout(200);
+				}
+			}
+		};
+		await Promise.all(Array.from({ length: CONNECTIONS }, one));
 		return this;
 	}
 
 	static async postgres(url) {
 		const { default: pg } = await import('pg');
-		const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+		const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, idleTimeoutMillis: 0 });
 		// an idle connection that the database ended: the pool makes another
 		pool.on('error', (error) => console.error(`database: ${error.message}`));
 		const numbered = (sql) => {

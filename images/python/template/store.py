@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 URL = os.environ.get("DATABASE_URL", "")
 SCHEME = URL.split(":")[0].replace("postgresql", "postgres")
 FILE = "app.db"
+TRIES = 10
 IDLE = 5  # seconds after which a connection is looked at before it is used
 
 # Each runs once, in this order; add new ones at the end.  {id}: a column that numbers its rows.
@@ -42,6 +43,17 @@ def connect():
     return sqlite3.connect(FILE, timeout=5, isolation_level=None)
 
 
+def connect_patiently():
+    """While the containers of a release come and go, the database's name may not be known for a moment."""
+    for _ in range(TRIES - 1):
+        try:
+            return connect()
+        except Exception as error:
+            print(f"database: {error}; trying again")
+            time.sleep(0.2)
+    return connect()
+
+
 def works(connection):
     try:
         connection.cursor().execute("SELECT 1")
@@ -56,7 +68,8 @@ def connection():
     now = time.monotonic()
     mine = getattr(local, "connection", None)
     if mine is None or (now - local.used > IDLE and not works(mine)):
-        mine = local.connection = connect()
+        local.connection = None
+        mine = local.connection = connect_patiently()
     local.used = now
     return mine
 

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define TRIES 10
 
 struct store {
 	const struct store_driver *driver;
@@ -47,8 +50,12 @@ static void *connection(struct store *s)
 		s->driver->close(c->db);
 		c->db = NULL;
 	}
-	if (!c->db)
+	/* while the containers of a release come and go, the database's name may not be known for a moment */
+	for (int tries = 0; !c->db && tries < TRIES; tries++) {
+		if (tries > 0)
+			nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
 		c->db = s->driver->open(s->url);
+	}
 	return c->db;
 }
 

@@ -1,5 +1,8 @@
 // The database that DATABASE_URL names (postgres:// or mysql://), memory without one.
-const CONNECTIONS = 8; // of one worker
+import { setTimeout } from 'node:timers/promises';
+
+const CONNECTIONS = 4; // of one worker; all of them together share the database's hundred
+const TRIES = 25; // to connect while starting, five in a second
 
 export async function openStore(url) {
 	if (!url) {
@@ -11,14 +14,26 @@ export async function openStore(url) {
 	if (scheme === 'postgres' || scheme === 'postgresql') database = await postgres(url);
 	else if (scheme === 'mysql') database = await mysql(url);
 	else throw new Error(`DATABASE_URL: unknown scheme ${scheme}`);
-	// The first connection takes longest: it is made before the first request waits for it.
-	await database.query('SELECT 1').catch((error) => console.error(`database: ${error.message}`));
+	await Promise.all(Array.from({ length: CONNECTIONS }, () => warm(database)));
 	return database;
+}
+
+// Makes a connection before the first request waits for it.  While the containers of a release come
+// and go, the database's name may not be known for a moment.
+async function warm(database) {
+	for (let tries = 1; ; tries++) {
+		try {
+			return await database.query('SELECT 1');
+		} catch (error) {
+			if (tries === TRIES) return console.error(`database: ${error.message}`);
+			await setTimeout(200);
+		}
+	}
 }
 
 async function postgres(url) {
 	const { default: pg } = await import('pg');
-	const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+	const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, idleTimeoutMillis: 0 });
 	// an idle connection that the database ended: the pool makes another
 	pool.on('error', (error) => console.error(`database: ${error.message}`));
 	const numbered = (sql) => {

@@ -16,6 +16,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
+const connections = 4 // of one instance; all of them together share the database's hundred
+
 // What the web application keeps.
 type store interface {
 	names(ctx context.Context) ([]string, error)
@@ -45,15 +47,32 @@ func openStore(text string) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
-	// the first connection takes longest: it is made before the first request waits for it
-	limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := db.PingContext(limit); err != nil {
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	if err := warm(db); err != nil {
 		log.Printf("database: %v", err)
 	}
 	return &database{db, mark}, nil
+}
+
+// Makes all connections before the first request waits for one.  While the containers of a release
+// come and go, the database's name may not be known for a moment.
+func warm(db *sql.DB) error {
+	limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for range connections {
+		c, err := db.Conn(limit)
+		for err != nil {
+			select {
+			case <-limit.Done():
+				return err
+			case <-time.After(200 * time.Millisecond):
+				c, err = db.Conn(limit)
+			}
+		}
+		defer c.Close()
+	}
+	return nil
 }
 
 func mysqlSource(u *url.URL) string {
