@@ -173,7 +173,7 @@ const struct verb verb_table[] = {
 	"codinglab info", 0, verb_info_info},
     {"version", "", "version", "codinglab version", 0, verb_info_version},
     {"menu", "", "projects and verbs as numbered plain text, for TERM=dumb",
-	"TERM=dumb ssh alice@lab", NO_IDE, verb_menu_menu},
+	"ssh -t alice@lab menu", NO_IDE, verb_menu_menu},
     {"help", "[VERB...]", "verbs, or one of them", "codinglab help scale", 0, verb_info_help},
     {"completion", "SHELL", "completion of verbs for bash", "eval \"$(codinglab completion bash)\"", 0,
 	verb_info_completion},

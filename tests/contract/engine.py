@@ -98,6 +98,8 @@ class Engine:
             sys.exit(77)
         self.state = pathlib.Path(state or tempfile.mkdtemp(prefix="cl-contract-", dir="/var/tmp"))
         self.state.chmod(0o755)
+        (self.state / "stacks").mkdir(mode=0o755, exist_ok=True)  # as `lab up` makes it for the engine's account
+        shutil.chown(self.state / "stacks", account())
         self.binary = binary or BIN / "codinglab-engine"
         self.options = options
         self.log = self.state / "engine.log"

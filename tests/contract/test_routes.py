@@ -2,6 +2,7 @@
 """Every route of GET /v1/openapi.json with good, missing and forbidden input, as different uids, against a live
 engine; replies are compared with the file's schemas.  A route that is not in GOOD here fails the test."""
 import base64
+import json
 import struct
 import sys
 import time
@@ -44,6 +45,19 @@ KEY = engine.call("POST", "/v1/users/alice/keys", {"key": ssh_key(1)}, uid=ALICE
 CODE = engine.call("POST", "/v1/invites", {"role": "student", "uses": 5}).json["code"]
 counter = iter(range(1000))
 
+
+
+def stack_files(id):
+    """The smallest stack that can be added, as the interface takes it."""
+    made = {"id": id, "title": "Small", "kind": "language", "summary": "", "parent": "python", "port": 8000, "health": "",
+            "images": {"dev": {"id": id, "file": "Containerfile", "parent": "python"},
+                       "run": {"id": f"{id}-run", "file": "Containerfile", "parent": "python-run"}},
+            "commands": {"run": ["true"], "serve": ["true"]}}
+    files = {"stack.json": json.dumps(made), "Containerfile": "FROM localhost/codinglab/python\n"}
+    return {"files": [{"path": n, "data": base64.b64encode(t.encode()).decode()} for n, t in files.items()]}
+
+
+engine.call("POST", "/v1/stacks", stack_files("goes"))
 # operationId: (path parameters, body, uid, accepted statuses)
 P = {"project": "shop"}
 GOOD = {
@@ -65,6 +79,8 @@ GOOD = {
     "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
     "STACK_LS": ({}, None, ALICE, {200}),
     "STACK_SHOW": ({"stack": "python"}, None, ALICE, {200}),
+    "STACK_ADD": ({}, stack_files("small"), ADMIN, {201}),
+    "STACK_RM": ({"stack": "goes"}, None, ADMIN, {200}),
     "IMAGE_LS": ({}, None, ALICE, {200}),
     "IMAGE_BUILD": ({}, {"ids": ["python"]}, ADMIN, {202}),
     "PROJECT_LS": ({}, None, ALICE, {200}),
