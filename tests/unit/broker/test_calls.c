@@ -260,6 +260,7 @@ static void image_part(struct ipc_in *m, void *arg)
 	size = ipc_get_i64(m);
 	created = ipc_get_i64(m);
 	containers = ipc_get_i32(m);
+	assert_int_equal(ipc_get_u32(m), 0); /* none has the labels of a recipe */
 	assert_int_equal(ipc_end(m), 0);
 	snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s:%s %s %s %lld %lld %d|", id, tag,
 	    digest, parent, (long long)size, (long long)created, containers);
