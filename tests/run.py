@@ -110,6 +110,10 @@ def run_unit(tally, match):
             continue
         t0 = time.time()
         code, text = run([f], LOGS / f"{f.name}.log", 300)
+        if code:
+            print(f"again   unit/{f.name[5:]}: failed once:\n" + "\n".join("    " + x for x in text.rstrip().split("\n")[-20:]), flush=True)
+            tally.again.append(f"unit/{f.name[5:]}")
+            code, text = run([f], LOGS / f"{f.name}-again.log", 300)
         ok, bad = text.count("[       OK ]"), len(set(re.findall(r"^\[  FAILED  \] (\w+)$", text, re.M)))
         if code and not bad:
             bad = 1
