@@ -366,9 +366,10 @@ static int get_stored(const struct place *p, const char *repository, const char 
 static int read_part(const json_t *part, int64_t *size, char digest[BACKEND_DIGEST])
 {
 	const char *s = json_string_value(json_object_get(part, "digest"));
-	json_int_t n = json_integer_value(json_object_get(part, "size"));
+	json_t *length = json_object_get(part, "size");
+	json_int_t n = json_integer_value(length);
 
-	if (s == NULL || !is_digest(s) || n < 0 || n > SIZE_MAX_SANE)
+	if (s == NULL || !is_digest(s) || !json_is_integer(length) || n < 0 || n > SIZE_MAX_SANE)
 		return -1;
 	*size += n;
 	(void)mem_copy_str(digest, BACKEND_DIGEST, s);

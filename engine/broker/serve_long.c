@@ -27,6 +27,9 @@
 #include "engine/broker/serve.h"
 #include "engine/broker/watch.h"
 
+#define PULSE_S 5
+#define PULSE_WAIT_MS 15000
+
 static void worker(struct serve *s, serve_body_fn *body, void *arg) __attribute__((noreturn));
 
 static void worker(struct serve *s, serve_body_fn *body, void *arg)
@@ -39,22 +42,53 @@ static void worker(struct serve *s, serve_body_fn *body, void *arg)
 	_exit(serve_end(s, rc, &err) < 0 ? 1 : 0);
 }
 
-/* 0 the worker ended by itself, 1 cancelled, -1 the connection is gone.  The engine may have the
- * worker's answer, and send its next request, before the worker's end is seen here: that request
- * stays in the socket for serve_run(). */
-static int supervise(int sock, pid_t pid)
+/* A build may be silent for an hour, so silence says nothing about the container engine: it is
+ * asked beside the work.  Ends when it did not answer twice. */
+static void pulse(const struct broker *b) __attribute__((noreturn));
+
+static void pulse(const struct broker *b)
+{
+	const struct docker *const engines[] = {&b->docker, &b->builder};
+	int silent[CL_COUNT(engines)] = {0};
+	char url[DOCKER_URL];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	docker_url(url, "/_ping");
+	for (;;) {
+		sleep(PULSE_S);
+		for (size_t i = 0; i < CL_COUNT(engines); i++) {
+			struct cl_err err = {0};
+
+			if (!engines[i]->socket)
+				continue;
+			docker_call_timed(engines[i], "GET", url, NULL, PULSE_WAIT_MS, NULL, &err);
+			silent[i] = err.code == CL_TIMEOUT ? silent[i] + 1 : 0;
+			if (silent[i] >= 2)
+				_exit(0);
+		}
+	}
+}
+
+/* 0 the worker ended by itself, 1 cancelled, 2 the container engine is silent, -1 the connection is
+ * gone.  The engine may have the worker's answer, and send its next request, before the worker's
+ * end is seen here: that request stays in the socket for serve_run(). */
+static int supervise(int sock, pid_t pid, pid_t pulse_pid)
 {
 	cl_autoclose int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = sock, .events = POLLIN}};
+	cl_autoclose int pulse_fd = pulse_pid > 0 ? (int)syscall(SYS_pidfd_open, pulse_pid, 0) : -1;
+	struct pollfd p[3] = {{.fd = fd, .events = POLLIN}, {.fd = sock, .events = POLLIN},
+	    {.fd = pulse_fd, .events = POLLIN}};
 	struct ipc_in *m;
 	uint32_t type;
 	int got;
 
 	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			return -1;
 		if (p[0].revents)
 			return 0;
+		if (p[2].revents)
+			return 2;
 		if (!p[1].revents)
 			continue;
 		if (recv(sock, &type, sizeof(type), MSG_PEEK | MSG_DONTWAIT) != sizeof(type))
@@ -74,17 +108,30 @@ int serve_long_worker(struct serve *s, serve_body_fn *body, serve_clean_fn *clea
     struct cl_err *err)
 {
 	int status = 0, how;
-	pid_t pid = fork();
+	pid_t pid = fork(), pulse_pid;
 
 	if (pid < 0)
 		return err_errno(err, CL_FAILED, "fork");
 	if (pid == 0)
 		worker(s, body, arg);
-	how = supervise(s->sock, pid);
+	pulse_pid = fork();
+	if (pulse_pid == 0)
+		pulse(s->b);
+	how = supervise(s->sock, pid, pulse_pid);
 	if (how != 0)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
+	if (pulse_pid > 0) {
+		kill(pulse_pid, SIGKILL);
+		while (waitpid(pulse_pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	if (how == 2) { /* nothing can be cleaned up now; a repetition begins with that */
+		err_set(err, CL_UNAVAILABLE, "the container engine stopped answering on %s",
+		    s->b->docker.socket);
+		return err_hint(err, "Look at podman.log; it is tried again");
+	}
 	if (how == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return SERVE_DONE;
 	if (clean)

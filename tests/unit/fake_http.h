@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_FAKE_HTTP_H
 #define TESTS_UNIT_FAKE_HTTP_H
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -16,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FAKE_CONNECTIONS 256
+#define FAKE_CONNECTIONS 600
 
 struct fake {
 	char dir[32], path[48];
@@ -147,6 +148,24 @@ static inline void fake_start(struct fake *f,
 	pthread_create(&f->accepter, NULL, fake_accept, f);
 }
 
+/* The same on a TCP port of the loopback address, which it returns. */
+static inline int fake_start_tcp(struct fake *f,
+    void (*serve)(struct fake *f, int fd, const char *request, const char *body))
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(sa);
+
+	memset(f, 0, sizeof(*f));
+	f->serve = serve;
+	pthread_mutex_init(&f->lock, NULL);
+	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(f->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(f->fd, 64) < 0 ||
+	    getsockname(f->fd, (struct sockaddr *)&sa, &n) < 0)
+		abort();
+	pthread_create(&f->accepter, NULL, fake_accept, f);
+	return ntohs(sa.sin_port);
+}
+
 static inline void fake_stop(struct fake *f)
 {
 	f->stop = true;
@@ -158,8 +177,10 @@ static inline void fake_stop(struct fake *f)
 		close(f->clients[i]);
 	}
 	close(f->fd);
-	unlink(f->path);
-	rmdir(f->dir);
+	if (f->path[0]) {
+		unlink(f->path);
+		rmdir(f->dir);
+	}
 }
 
 #endif
