@@ -242,6 +242,7 @@ void op_settle(struct op_live *o, uint64_t pass, const char *step)
 void op_retry(struct op_live *o, int64_t pause_ms, const char *step)
 {
 	o->retry_ms = clock_ms() + pause_ms;
+	o->step_ms = 0; /* what it waits for is to be seen, however quickly that came */
 	op_step(o->e, o->id, step);
 }
 

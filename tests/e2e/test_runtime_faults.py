@@ -126,10 +126,10 @@ class Faults:
         assert o["state"] == "done", o
 
 
-def slow_build(f, seconds=3):
+def slow_build(f, seconds=6):
     """The project's build takes a while, so that there is a middle."""
     f.user.ssh("run sh -c 'cat >.codinglab.json'", "web",
-               input=b'{"commands": {"build": ["sh", "-c", "sleep %d; echo built"]}}' % seconds)
+               input=b'{"build": ["sh", "-c", "sleep %d; echo built"]}' % seconds)
 
 
 def test_all_is_well_to_begin_with(f):
