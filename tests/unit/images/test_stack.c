@@ -175,6 +175,39 @@ static void test_databases(void **state)
 	drop("z");
 }
 
+static void test_add(void **state)
+{
+	struct stack_set set;
+	struct cl_err err = { 0 };
+
+	(void)state;
+	put("x", "{" HEAD ",\"kind\":\"language\"," BOTH "," CMD "," TAIL "}");
+	assert_int_equal(stack_load(&set, dir, &err), 0);
+	put("y", "{\"id\":\"y\",\"title\":\"Y\",\"summary\":\"\",\"parent\":\"x\",\"kind\":\"service\","
+	    "\"images\":{\"run\":{\"id\":\"y\",\"file\":\"C\",\"parent\":\"x-run\"}},\"commands\":{},"
+	    "\"uid\":2000," TAIL "}");
+	assert_int_equal(stack_add(&set, dir, "y", &err), 0);
+	assert_true(stack_find(&set, "y")->added);
+	assert_false(stack_find(&set, "x")->added);
+	/* what does not fit leaves the set as it was: a second one, one of an image that is there, none */
+	assert_int_equal(stack_add(&set, dir, "x", &err), -1);
+	assert_int_equal(err.code, CL_CONFLICT);
+	put("z", "{\"id\":\"z\",\"title\":\"Z\",\"summary\":\"\",\"parent\":\"x\",\"kind\":\"service\","
+	    "\"images\":{\"run\":{\"id\":\"y\",\"file\":\"C\",\"parent\":\"x-run\"}},\"commands\":{},"
+	    "\"uid\":2000," TAIL "}");
+	err_clear(&err);
+	assert_int_equal(stack_add(&set, dir, "z", &err), -1);
+	assert_non_null(strstr(err.message, "is made by stack"));
+	drop("z");
+	err_clear(&err);
+	assert_int_equal(stack_add(&set, dir, "z", &err), -1);
+	assert_int_equal(err.code, CL_NOT_FOUND);
+	assert_int_equal(set.n, 2);
+	assert_string_equal(stack_find(&set, "y")->run.id, "y");
+	stack_clear(&set);
+	drop("y");
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -254,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_databases),
+		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_folder),
 	};
