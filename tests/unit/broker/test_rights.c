@@ -81,7 +81,7 @@ static void namespaces_users_and_images_of_the_host(void **state)
 	NEVER(gid, 0);
 	NEVER(gid, 42);
 	NEVER(user, "0:0");
-	NEVER(image, "docker.io/library/alpine");
+	NEVER(image, "registry.example/library/alpine");
 	NEVER(image, "../python");
 	NEVER(name, "p13-prod-was-1-r1");
 	NEVER(hostname, "a\",\"Privileged\":true,\"x\":\"");
