@@ -8,6 +8,7 @@ A test is an executable in tests/LABEL/ (test_*, or *.test run by that folder's 
 skipped with the reason on its last line, anything else failed.  A test may count its own cases: its last line
 is then "N passed, N failed" with an optional ", N skipped".  Unit tests (cmocka) count each case.
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -18,6 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e")
 PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
+LANES = 2
+LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_repository", "test_packages")
 AGAIN_BELOW = 300  # seconds: a longer script is not run a second time
 TIMEOUT = {"e2e": 2400, "regress": 600, "vt": 600, "contract": 600}
 FUZZ_SECONDS = int(os.environ.get("CODINGLAB_FUZZ_SECONDS", "30"))
@@ -83,25 +86,37 @@ def report(tally, name, code, text, seconds):
         print("    " + text.rstrip().rsplit("\n", 1)[-1], flush=True)
 
 
-def run_scripts(tally, label, match, env):
-    folder = ROOT / "tests" / label
-    for f in sorted(folder.glob("*")):
+def scripts(label, match):
+    """(argv, file) of a label's tests, by name; those of LONGEST first."""
+    out = []
+    for f in sorted((ROOT / "tests" / label).glob("*"), key=lambda f: (f.stem not in LONGEST, f)):
         if f.suffix == ".test":
-            argv = [folder / "run.py", f]
+            argv = [f.parent / "run.py", f]
         elif (f.name.startswith("test_") or label == "lint") and os.access(f, os.X_OK) and f.is_file():
             argv = [f]
         else:
             continue
-        if match and match not in f.name:
-            continue
-        name, t0 = f"{label}/{f.stem}", time.time()
-        code, text = run(argv, LOGS / f"{label}-{f.stem}.log", TIMEOUT.get(label, 300), env)
-        if code not in (0, 77) and label != "lint" and time.time() - t0 < AGAIN_BELOW:
-            # Real programs on a loaded machine: once more, and the first failure stays visible.
-            print(f"again   {name}: failed once:\n" + "\n".join("    " + x for x in text.rstrip().split("\n")[-40:]), flush=True)
-            tally.again.append(name)
-            code, text = run(argv, LOGS / f"{label}-{f.stem}-again.log", TIMEOUT.get(label, 300), env)
-        report(tally, name, code, text, time.time() - t0)
+        if not match or match in f.name:
+            out.append((argv, f))
+    return out
+
+
+def run_script(tally, label, argv, f, env):
+    name, t0 = f"{label}/{f.stem}", time.time()
+    code, text = run(argv, LOGS / f"{label}-{f.stem}.log", TIMEOUT.get(label, 300), env)
+    if code not in (0, 77) and label != "lint" and time.time() - t0 < AGAIN_BELOW:
+        # Real programs on a loaded machine: once more, and the first failure stays visible.
+        print(f"again   {name}: failed once:\n" + "\n".join("    " + x for x in text.rstrip().split("\n")[-40:]), flush=True)
+        tally.again.append(name)
+        code, text = run(argv, LOGS / f"{label}-{f.stem}-again.log", TIMEOUT.get(label, 300), env)
+    report(tally, name, code, text, time.time() - t0)
+
+
+def run_scripts(tally, label, match, env):
+    """One after the other; of the e2e tests, which wait for containers most of the time, LANES at once."""
+    with concurrent.futures.ThreadPoolExecutor(LANES if label == "e2e" else 1) as lanes:
+        for done in [lanes.submit(run_script, tally, label, argv, f, env) for argv, f in scripts(label, match)]:
+            done.result()
 
 
 def run_unit(tally, match):
