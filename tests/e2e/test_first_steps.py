@@ -20,7 +20,7 @@ def test_home_screen_makes_a_project(lab, alice):
             seen.append(stack)
             s.send("<Right>")
             s.gone(rf"< {stack} +>")
-        s.send("<Tab><Tab>first steps<Enter>")  # past the database
+        s.send("<Tab><Tab>first steps<Enter><Enter>")  # past the database, and the URL
         s.expect("hello +python")
         s.send("<Enter>")
         s.expect("main.py")
