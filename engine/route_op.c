@@ -9,6 +9,7 @@
 #include "engine/reply.h"
 #include "engine/repository.h"
 #include "engine/request.h"
+#include "engine/stacks.h"
 #include "engine/store_project.h"
 #include "engine/stored.h"
 
@@ -145,9 +146,33 @@ static int image_gc(struct engine *e, struct request *r, struct reply *p, struct
 	return gc_begin(e, r, p, r->body != NULL && request_bool(r, "dry_run"), err);
 }
 
+/* "python", "app/p12:op3", "sha256:...": each part begins with a letter or a digit. */
+static bool is_image_name(const char *id)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	bool begins = true;
+
+	for (; *id != '\0'; id++) {
+		if (strchr(begins ? first : "abcdefghijklmnopqrstuvwxyz0123456789._:/-", *id) == NULL)
+			return false;
+		begins = *id == '/' || *id == ':';
+	}
+	return !begins;
+}
+
+/* What no image can be called is refused here, not by an operation that fails later. */
 static int image_rm(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	return gc_begin_remove(e, r, p, request_str(r, "id"), err);
+	const char *id = request_str(r, "id");
+	struct stack_step step;
+
+	if (!is_image_name(id)) {
+		err_set(err, CL_USAGE, "image: this is not the name of one");
+		return err_hint(err, "`image ls` shows them: ID, ID:TAG or sha256:...");
+	}
+	if (strpbrk(id, "/:") == NULL && !stack_find_image(stacks_now(e), id, &step))
+		return err_set(err, CL_NOT_FOUND, "image %s: there is none", id);
+	return gc_begin_remove(e, r, p, id, err);
 }
 
 static int image_build(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)

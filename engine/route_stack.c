@@ -126,7 +126,7 @@ static int stack_add_then_cb(struct engine *e, struct request *r, struct reply *
 	if (err->code == CL_OK) {
 		stacks_swap(e, c->put.made);
 		image_reload(e);
-		reply_json(p, 201, stack_json(e, stack_find(stacks_now(e), c->put.id)));
+		reply_json(p, 200, stack_json(e, stack_find(stacks_now(e), c->put.id)));
 	}
 	stack_change_free(c);
 	return err->code == CL_OK ? 0 : -1;

@@ -72,7 +72,7 @@ def test_injection_strings_in_bodies():
             name = op["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
             fields = doc["components"]["schemas"][name]["properties"]
             for field, kind in fields.items():
-                if kind["type"] not in ("string", "array") or field in ("description", "password", "argv", "command"):
+                if kind["type"] not in ("string", "array") or field in ("description", "message", "password", "argv", "command"):
                     continue
                 for evil in EVIL[:20]:
                     body = {"name": "zed", "stack": "python", "role": "viewer", "key": "x", "code": "x",
@@ -81,6 +81,8 @@ def test_injection_strings_in_bodies():
                     body[field] = [evil] if kind["type"] == "array" else evil
                     filled = path.replace("{project}", "alice.shop").replace("{user}", "bob")
                     r = engine.call(method.upper(), filled, body, uid=0)
+                    if op["operationId"] in ("SAVE_NEW", "LOAD") and evil.isalnum() and r.status == 202:
+                        continue  # "0" is a name for a save
                     assert r.status in (400, 401, 403, 404, 409, 412, 501), (op["operationId"], body, r)
     assert tables() == before
     engine.healthy()

@@ -79,7 +79,7 @@ GOOD = {
     "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
     "STACK_LS": ({}, None, ALICE, {200}),
     "STACK_SHOW": ({"stack": "python"}, None, ALICE, {200}),
-    "STACK_ADD": ({}, stack_files("small"), ADMIN, {201}),
+    "STACK_ADD": ({}, stack_files("small"), ADMIN, {200}),
     "STACK_RM": ({"stack": "goes"}, None, ADMIN, {200}),
     "IMAGE_LS": ({}, None, ALICE, {200}),
     "IMAGE_BUILD": ({}, {"ids": ["python"]}, ADMIN, {202}),
