@@ -172,7 +172,7 @@ def test_verbs_and_programs_are_told_apart(lab):
     assert lab.ssh("user ad bob").returncode == 2, "a slip in a verb is no program"
     p = lab.ssh("echo hi", env={"CODINGLAB_PROJECT": ""})
     assert p.returncode == 2 and p.stdout == b"" and b"no such verb" in p.stderr and b"help" in p.stderr
-    assert lab.ssh("save").returncode == 10
+    assert lab.ssh("load-test").returncode == 10
     assert lab.ssh("run").stdout == b"run by default\n"
 
 
