@@ -11,7 +11,7 @@
 
 #define CALL_MS 60000
 #define STREAM_MS 1800000
-#define LIST_TRIES 5
+#define LIST_TRIES 12
 #define LIST_PAUSE_US 20000u
 #define REPLY_MAX (8u << 20)
 
@@ -173,7 +173,7 @@ json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err)
 		json_decref(list);
 		if (why.code == CL_UNAVAILABLE || why.code == CL_TIMEOUT)
 			break;
-		usleep(LIST_PAUSE_US << tries);
+		usleep(LIST_PAUSE_US << (tries < 4 ? tries : 4));
 	}
 	err_set(err, why.code ? why.code : CL_FAILED, "%s",
 	    why.code ? why.message : "container engine: its list is none");

@@ -241,10 +241,14 @@ def test_renamed_on_disk_is_asked_about():
         away = s.file.with_name("there.txt")
         s.file.rename(away)
         d.expect("was removed from the disk")
+        owner = s.file.parent.stat()
         s.file.with_name("other.txt").write_text("other\n")
+        os.chown(s.file.with_name("other.txt"), owner.st_uid, owner.st_gid)
         s.file.with_name("other.txt").rename(s.file)
+        choose(d, "here.txt was changed on disk, and you have changes", "k")
+        d.expect("1  my text")
         keys(d, "<C-s>")
-        choose(d, "here.txt was changed on disk", "o")
+        choose(d, "here.txt was changed on disk since it was opened", "o")
         d.expect("saved")
         assert s.file.read_text() == "my text\n"
         assert away.read_text() == "text\n"
