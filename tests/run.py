@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Run the tests: build what they need, run each label's tests one after another, count honestly.
 
-run.py [LABEL...]     labels: lint unit contract regress vt migrate fuzz e2e (none named: all, in that order)
+run.py [LABEL...]     labels: lint unit contract regress vt migrate fuzz e2e (none named: these, in that order) and long: the
+                      end-to-end scripts that take long, since they build and try what all fourteen stacks need
 run.py LABEL/NAME...  only tests whose name contains NAME
 
 A test is an executable in tests/LABEL/ (test_*, or *.test run by that folder's run.py).  Exit 0 passed, 77
@@ -17,12 +18,14 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e")
+LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long")
+LONG = ("test_stacks", "test_stack_add", "test_php_ruby", "test_databases", "test_maven_repositories", "test_runtime_faults", "test_packages",
+        "test_repository", "test_limits")
 PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 LANES = 2
-LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_repository", "test_packages")
+LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_runtime")
 AGAIN_BELOW = 300  # seconds: a longer script is not run a second time
-TIMEOUT = {"e2e": 2400, "regress": 600, "vt": 600, "contract": 600}
+TIMEOUT = {"e2e": 2400, "long": 5400, "regress": 600, "vt": 600, "contract": 600}
 FUZZ_SECONDS = int(os.environ.get("CODINGLAB_FUZZ_SECONDS", "30"))
 LOGS = ROOT / "build" / "test-logs"
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
@@ -89,7 +92,10 @@ def report(tally, name, code, text, seconds):
 def scripts(label, match):
     """(argv, file) of a label's tests, by name; those of LONGEST first."""
     out = []
-    for f in sorted((ROOT / "tests" / label).glob("*"), key=lambda f: (f.stem not in LONGEST, f)):
+    folder = "e2e" if label == "long" else label
+    for f in sorted((ROOT / "tests" / folder).glob("*"), key=lambda f: (f.stem not in LONGEST, f)):
+        if folder == "e2e" and not match and (f.stem in LONG) != (label == "long"):
+            continue
         if f.suffix == ".test":
             argv = [f.parent / "run.py", f]
         elif (f.name.startswith("test_") or label == "lint") and os.access(f, os.X_OK) and f.is_file():
@@ -158,12 +164,12 @@ def main():
     os.environ.setdefault("LANG", "C.UTF-8")
     os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/store")
     LOGS.mkdir(parents=True, exist_ok=True)
-    wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS]
+    wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS if label != "long"]
     for label, _ in wanted:
         if label not in LABELS:
             sys.exit(f"no such label: {label}. Labels: {' '.join(LABELS)}")
     tally, t0 = Tally(), time.time()
-    scripted = {"contract", "regress", "vt", "migrate", "e2e"}
+    scripted = {"contract", "regress", "vt", "migrate", "e2e", "long"}
     if any(label in scripted | {"unit", "lint"} for label, _ in wanted):
         print("building (dev: sanitizers, -Werror) ...", flush=True)
         if not build("dev"):
