@@ -20,7 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long")
 LONG = ("test_stacks", "test_stack_add", "test_php_ruby", "test_databases", "test_maven_repositories", "test_runtime_faults", "test_packages",
-        "test_repository", "test_limits")
+        "test_repository", "test_limits")  # each with all that its stacks need built first
 PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 LANES = 2
 LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_runtime")
