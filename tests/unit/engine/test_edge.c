@@ -129,6 +129,9 @@ static int setup(void **state)
 	setenv("CODINGLAB_EDGE_PORT", env, 1);
 	setenv("CODINGLAB_EDGE_SLOTS", "4", 1);
 	setenv("CODINGLAB_EDGE_DIR", dir, 1);
+	setenv("CODINGLAB_STATE", dir, 1); /* run.dir too, where the doors of the package proxy are */
+	snprintf(conf, sizeof(conf), "%s/run", dir);
+	assert_int_equal(mkdir(conf, 0755), 0);
 	snprintf(env, sizeof(env), "%s/admin.sock", dir);
 	setenv("CODINGLAB_EDGE_SOCKET", env, 1);
 	setenv("CODINGLAB_ENGINE_USER", "root", 1);
