@@ -98,36 +98,33 @@ static int do_probe(struct serve *s, struct cl_err *err)
 	return probe_run(s->b, name, err);
 }
 
-static int do_exec(struct serve *s, struct cl_err *err)
+/* A ticket that was read with this result: kept, its id the answer. */
+static int keep_ticket(struct serve *s, struct ticket *t, int rc, struct cl_err *err)
 {
 	char id[TICKET_SIZE];
-	struct ticket t;
-	int rc = ticket_read(&t, &s->in, err);
 
 	if (rc == 0 && serve_parsed(s, err) < 0)
 		rc = -1;
 	if (rc == 0)
-		rc = ticket_put(&s->b->place, &t, id, err);
+		rc = ticket_put(&s->b->place, t, id, err);
 	if (rc == 0)
 		ipc_put_str(&s->out, id);
-	ticket_clear(&t);
+	ticket_clear(t);
 	return rc;
+}
+
+static int do_exec(struct serve *s, struct cl_err *err)
+{
+	struct ticket t;
+
+	return keep_ticket(s, &t, ticket_read(&t, &s->in, err), err);
 }
 
 static int do_transfer(struct serve *s, struct cl_err *err)
 {
-	char id[TICKET_SIZE];
 	struct ticket t;
-	int rc = ticket_read_transfer(&t, &s->in, err);
 
-	if (rc == 0 && serve_parsed(s, err) < 0)
-		rc = -1;
-	if (rc == 0)
-		rc = ticket_put(&s->b->place, &t, id, err);
-	if (rc == 0)
-		ipc_put_str(&s->out, id);
-	ticket_clear(&t);
-	return rc;
+	return keep_ticket(s, &t, ticket_read_transfer(&t, &s->in, err), err);
 }
 
 static int do_image_list(struct serve *s, struct cl_err *err)

@@ -97,19 +97,6 @@ static void fill(struct verb_ctx *ctx)
 	}
 }
 
-/* What an SSH client asked to run. */
-static int run_ssh(struct verb_ctx *ctx, const char *line)
-{
-	const char *first = line + strspn(line, " \t\n");
-
-	ctx->remote = true;
-	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */
-	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) || !*first ||
-	    strncmp(first, "--", 2) == 0)
-		return verb_run_line(ctx, line);
-	return verb_exec_command(ctx, line);
-}
-
 /* What a URL keeps secret is not to stand in a list of processes.  The gateway gives the line of an
  * SSH client in the environment, which only its user can read. */
 static char *take_line(int argc, char **argv)
@@ -147,8 +134,9 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	fill(&ctx);
 	line = take_line(argc, argv);
-	if (line || (argc == 3 && strcmp(argv[1], "--ssh") == 0))
-		rc = run_ssh(&ctx, line ? line : argv[2]);
+	ctx.remote = line || (argc == 3 && strcmp(argv[1], "--ssh") == 0);
+	if (ctx.remote)
+		rc = verb_exec_line(&ctx, line ? line : argv[2]);
 	else if (argc < 2)
 		rc = verb_run_line(&ctx, "help");
 	else

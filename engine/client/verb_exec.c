@@ -390,3 +390,14 @@ int verb_exec_enter(struct verb_ctx *ctx, const struct verb_args *args)
 	}
 	return start(ctx, args->nrest ? argv_of(args) : json_pack("{s:b}", "shell", 1), tier, (int)n);
 }
+
+int verb_exec_line(struct verb_ctx *ctx, const char *line)
+{
+	const char *first = line + strspn(line, " \t\n");
+
+	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */
+	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) || !*first ||
+	    strncmp(first, "--", 2) == 0)
+		return verb_run_line(ctx, line);
+	return verb_exec_command(ctx, line);
+}

@@ -89,10 +89,7 @@ static void run_line(struct menu *m, const char *line)
 	int rc;
 
 	own.project = m->open ? m->open : "";
-	if (verb_find_line(line) || verb_known_word(line) || !m->open)
-		rc = verb_run_line(&own, line);
-	else
-		rc = verb_exec_command(&own, line);
+	rc = verb_exec_line(&own, line);
 	if (own.signal)
 		verb_out_line(m->ctx, "[ended by signal %d]", own.signal);
 	else if (rc)
