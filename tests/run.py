@@ -163,7 +163,7 @@ def run_fuzz(tally, match):
         work.mkdir(parents=True, exist_ok=True)
         corpus = ROOT / "tests/fuzz/corpus" / name
         t0 = time.time()
-        argv = [f, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+        argv = [f, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048", "-error_exitcode=1", "-print_final_stats=1",
                 f"-artifact_prefix={work}/", work] + ([corpus] if corpus.is_dir() else [])
         code, text = run(argv, LOGS / f"fuzz-{name}.log", FUZZ_SECONDS + 120)
         report(tally, f"fuzz/{name}", code, text, time.time() - t0)

@@ -41,9 +41,21 @@ static void flush(struct filter *f)
 	f->cb(f->arg, &item);
 }
 
+/*
+ * Sequences and controls that come out separate a glyph from marks and REP.  Those that vanish do
+ * not: in the output the glyph and what follows stand side by side.
+ */
+static void forget_glyph(struct filter *f)
+{
+	f->last = 0;
+	f->zwj = false;
+}
+
 void filter_emit(struct filter *f, const struct filter_item *item)
 {
 	flush(f);
+	if (item->kind != FILTER_MARK)
+		forget_glyph(f);
 	f->cb(f->arg, item);
 }
 
@@ -54,13 +66,6 @@ void filter_add(struct filter *f, uint32_t cp)
 	f->text_n += utf8_encode(cp, f->text + f->text_n);
 	if (cp >= 0x80)
 		f->text_ascii = false;
-}
-
-/* Sequences and controls separate a glyph from marks and REP. */
-static void forget_glyph(struct filter *f)
-{
-	f->last = 0;
-	f->zwj = false;
 }
 
 /* Invisible code points that only serve to deceive, or that mean nothing in a cell. */
@@ -78,10 +83,8 @@ static void mark(struct filter *f, uint32_t cp)
 
 	/* A joiner needs room for what it joins, or the next glyph would be taken for its
 	 * partner when the output is filtered again. */
-	if (!f->last || f->marks + (cp == 0x200D) >= FILTER_MARKS) {
-		f->zwj = false;
+	if (!f->last || f->marks + (cp == 0x200D) >= FILTER_MARKS)
 		return;
-	}
 	f->marks++;
 	f->zwj = cp == 0x200D;
 	item.n = utf8_encode(cp, bytes);
@@ -129,7 +132,6 @@ static void simple(struct filter *f, enum filter_kind kind, bool on, int num, co
 static void control(struct filter *f, uint32_t c)
 {
 	if (c == 0x07) {
-		forget_glyph(f);
 		simple(f, FILTER_BELL, true, 0, "\a");
 	} else if (c >= 0x08 && c <= 0x0F) {
 		forget_glyph(f);
@@ -203,8 +205,6 @@ static void in_escape(struct filter *f, uint32_t c)
 
 static void begin_escape(struct filter *f)
 {
-	f->rep = f->zwj ? 0 : f->last;
-	forget_glyph(f);
 	f->state = FS_ESC;
 	f->inter = 0;
 	f->bad = false;

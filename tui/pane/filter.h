@@ -81,7 +81,6 @@ struct filter {
 	int marks;
 	bool zwj;
 	/* sequence being collected */
-	uint32_t rep;              /* the glyph just before it */
 	char leader, inter;
 	bool bad;
 	int args[FILTER_ARGS + 1]; /* -1 = missing */

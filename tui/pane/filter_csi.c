@@ -299,7 +299,6 @@ static void do_repeat(struct filter *f, uint32_t cp)
 		n = 1;
 	if (n > f->cols)
 		n = f->cols;
-	f->last = cp;
 	while (n-- > 0)
 		filter_glyph(f, cp);
 }
@@ -340,7 +339,6 @@ static void do_plain(struct filter *f, char c)
 void filter_csi_final(struct filter *f, uint8_t final)
 {
 	char c = (char)final;
-	uint32_t last = f->leader || f->inter ? 0 : f->rep;
 
 	if (f->nargs > 0 || f->args[0] >= 0)
 		f->nargs += f->nargs < FILTER_ARGS;
@@ -359,7 +357,7 @@ void filter_csi_final(struct filter *f, uint8_t final)
 	else if (c == 'm')
 		do_pen(f);
 	else if (c == 'b')
-		do_repeat(f, last);
+		do_repeat(f, f->zwj ? 0 : f->last);
 	else
 		do_plain(f, c);
 }

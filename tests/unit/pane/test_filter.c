@@ -164,6 +164,22 @@ static void test_idempotent(void **state)
 	buf_clear(&twice.out);
 }
 
+/* What vanishes separates nothing: the glyphs before and after it are neighbours in the output. */
+static void test_what_vanishes_separates_nothing(void **state)
+{
+	const char *in = "\xF0\x9F\x8F\xBD\033\033\xF0\x9F\x8F\xBD\033[9b";
+	struct catch once, twice;
+
+	run(&once, in, strlen(in), 7);
+	run(&twice, once.out.data, once.out.len, 3);
+	assert_string_equal(once.out.data, twice.out.data);
+	assert_int_equal(once.kinds[FILTER_MARK], twice.kinds[FILTER_MARK]);
+	buf_clear(&once.out);
+	buf_clear(&twice.out);
+	gives("e\033[?12345h\xCC\x81", "e\xCC\x81");
+	gives("e\033[1m\xCC\x81", "e\033[1m");
+}
+
 static void test_repeat(void **state)
 {
 	gives("\033[2b", "");                       /* the four bytes that hang libvterm */
@@ -365,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8_forms), cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_chunk_sizes), cmocka_unit_test(test_idempotent),
+		cmocka_unit_test(test_what_vanishes_separates_nothing),
 		cmocka_unit_test(test_repeat), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_pen), cmocka_unit_test(test_dropped), cmocka_unit_test(test_c1),
 		cmocka_unit_test(test_queries), cmocka_unit_test(test_title),
