@@ -121,6 +121,18 @@ static int check_bool(const char *s, int64_t *out)
 	return -1;
 }
 
+static int check_word(const char *words, const char *s, int64_t *out)
+{
+	size_t n;
+
+	for (*out = 0; *words; words += n + (words[n] == '|'), (*out)++) {
+		n = strcspn(words, "|");
+		if (strlen(s) == n && memcmp(words, s, n) == 0)
+			return 0;
+	}
+	return -1;
+}
+
 static int check(int i, struct cl_err *err)
 {
 	const struct config_option *o = &config_table[i];
@@ -135,6 +147,8 @@ static int check(int i, struct cl_err *err)
 		return err_set(err, CL_USAGE, "%s: %s: \"%s\" is not an absolute path", where, o->name, s);
 	if (o->type == CONFIG_BOOL && check_bool(s, &values[i].number) < 0)
 		return err_set(err, CL_USAGE, "%s: %s: \"%s\" is not yes or no", where, o->name, s);
+	if (o->type == CONFIG_WORD && check_word(o->words, s, &values[i].number) < 0)
+		return err_set(err, CL_USAGE, "%s: %s: \"%s\" is none of: %s", where, o->name, s, o->words);
 	if (o->type != CONFIG_INT)
 		return 0;
 	errno = 0;
@@ -320,12 +334,14 @@ int config_load(const char *file, int *argc, char **argv, struct cl_err *err)
 	return rc;
 }
 
-static const struct value *get(const char *name, enum config_type a, enum config_type b)
+#define OF(type) (1u << (type))
+
+static const struct value *get(const char *name, unsigned types)
 {
 	struct cl_err err = {0};
 	int i = find(name, strlen(name));
 
-	if (i < 0 || (config_table[i].type != a && config_table[i].type != b))
+	if (i < 0 || !(OF(config_table[i].type) & types))
 		log_fatal("config: no option %s of that type", name);
 	if (!loaded && config_load("/dev/null", NULL, NULL, &err) < 0)
 		log_fatal("config: %s", err.message);
@@ -334,22 +350,27 @@ static const struct value *get(const char *name, enum config_type a, enum config
 
 const char *config_str(const char *name)
 {
-	return get(name, CONFIG_STR, CONFIG_PATH)->resolved;
+	return get(name, OF(CONFIG_STR) | OF(CONFIG_PATH) | OF(CONFIG_WORD))->resolved;
+}
+
+int config_word(const char *name)
+{
+	return (int)get(name, OF(CONFIG_WORD))->number;
 }
 
 int64_t config_int(const char *name)
 {
-	return get(name, CONFIG_INT, CONFIG_INT)->number;
+	return get(name, OF(CONFIG_INT))->number;
 }
 
 bool config_bool(const char *name)
 {
-	return get(name, CONFIG_BOOL, CONFIG_BOOL)->number != 0;
+	return get(name, OF(CONFIG_BOOL))->number != 0;
 }
 
 void config_print(FILE *f)
 {
-	get("state.dir", CONFIG_PATH, CONFIG_PATH);
+	get("state.dir", OF(CONFIG_PATH));
 	for (int i = 0; i < config_table_count; i++)
 		fprintf(f, "%s = %s   # %s\n", config_table[i].name, values[i].resolved,
 		    config_table[i].help);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include "base/err.h"
 
-enum config_type { CONFIG_STR, CONFIG_INT, CONFIG_BOOL, CONFIG_PATH };
+enum config_type { CONFIG_STR, CONFIG_INT, CONFIG_BOOL, CONFIG_PATH, CONFIG_WORD };
 
 struct config_option {
 	const char *name;      /* "edge.listen" */
@@ -20,6 +20,7 @@ struct config_option {
 	const char *fallback;  /* default, as text; "${state}" and "${run}" expand */
 	int64_t min, max;      /* CONFIG_INT */
 	const char *help;
+	const char *words;     /* CONFIG_WORD: those it may be, "debug|info" */
 };
 extern const struct config_option config_table[];
 extern const int config_table_count;
@@ -29,6 +30,8 @@ extern const int config_table_count;
 int config_load(const char *file, int *argc, char **argv, struct cl_err *err);
 /* Typed getters; an unknown name is a broken invariant. Strings are borrowed for ever. */
 const char *config_str(const char *name);
+/* CONFIG_WORD: which of its words it is, from 0 on. */
+int config_word(const char *name);
 int64_t config_int(const char *name);
 bool config_bool(const char *name);
 /* "name = value   # help" for every option. */

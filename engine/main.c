@@ -53,18 +53,6 @@ fail(const struct cl_err *err)
 	exit(err_exit(err->code));
 }
 
-static enum log_level
-level(void)
-{
-	const char *text = config_str("log.level");
-
-	if (strcmp(text, "debug") == 0)
-		return LOG_DEBUG_L;
-	if (strcmp(text, "warn") == 0)
-		return LOG_WARN_L;
-	return strcmp(text, "error") == 0 ? LOG_ERROR_L : LOG_INFO_L;
-}
-
 /* -- before rights are dropped -- */
 
 static void
@@ -309,7 +297,7 @@ read_arguments(int argc, char **argv)
 
 	if (config_load(NULL, &argc, argv, &err) < 0)
 		fail(&err);
-	log_open("codinglab-engine", level());
+	log_open("codinglab-engine", (enum log_level)config_word("log.level"));
 	if (argc == 2 && strcmp(argv[1], "--check") == 0)
 		check_only();
 	if (argc == 2 && strcmp(argv[1], "--check-store") == 0)

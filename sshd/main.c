@@ -40,16 +40,6 @@ static char **saved_argv;
 static bool step_down;
 static int64_t end_at;
 
-static enum log_level log_setting(void)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-
-	for (size_t i = 0; i < CL_COUNT(names); i++)
-		if (strcmp(config_str("log.level"), names[i]) == 0)
-			return (enum log_level)i;
-	return LOG_INFO_L;
-}
-
 /* config_load() takes what it understood out of argv, so it gets a copy each time. */
 static int load_settings(struct cl_err *err)
 {
@@ -61,7 +51,7 @@ static int load_settings(struct cl_err *err)
 		return -1;
 	if (argc > 1)
 		return err_set(err, CL_USAGE, "unknown argument %s", argv[1]);
-	log_open("codinglab-sshd", log_setting());
+	log_open("codinglab-sshd", (enum log_level)config_word("log.level"));
 	return gateway_settings(&gateway, err);
 }
 

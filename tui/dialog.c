@@ -25,6 +25,7 @@ struct entry {
 	struct field text;
 	char **choices, **notes;
 	int nchoices, chosen;
+	uint64_t *with; /* of each choice, or NULL */
 	const char *(*check)(const char *value);
 };
 
@@ -72,6 +73,8 @@ static void add_field(struct dialog *d, const struct dialog_field_spec *spec)
 		e->nchoices = spec->nchoices;
 		e->choices = copy_list(spec->choices, spec->nchoices);
 		e->notes = spec->notes ? copy_list(spec->notes, spec->nchoices) : NULL;
+		if (spec->with && spec->nchoices > 0)
+			e->with = mem_dup(spec->with, (size_t)spec->nchoices * sizeof(*e->with));
 		for (int i = 0; i < e->nchoices; i++)
 			if (spec->initial && strcmp(spec->initial, e->choices[i]) == 0)
 				e->chosen = i;
@@ -105,6 +108,7 @@ void dialog_free(struct dialog *d)
 		field_clear(&e->text);
 		free_list(e->choices, e->nchoices);
 		free_list(e->notes, e->nchoices);
+		mem_free(e->with);
 	}
 	for (int i = 0; i < d->nbuttons; i++)
 		mem_free(d->buttons[i]);
@@ -170,26 +174,40 @@ static void move_focus(struct dialog *d, int by)
 		d->focus = (d->focus + by + n) % n;
 }
 
-static bool choice_key(struct entry *e, const struct term_key *k)
+/* Is choice i of this field one, with what the field before it says now? */
+static bool offered(const struct dialog *d, const struct entry *e, int i)
 {
-	if (e->nchoices == 0)
+	const struct entry *before = e == d->entries ? NULL : e - 1;
+
+	return i == 0 || !e->with || !before || before->chosen > 63 || e->with[i] >> before->chosen & 1;
+}
+
+/* A choice that the field before does not leave falls back to the first. */
+static void settle(struct dialog *d, struct entry *changed)
+{
+	struct entry *next = changed + 1;
+
+	if (next < d->entries + d->nfields && next->choices && !offered(d, next, next->chosen))
+		next->chosen = 0;
+}
+
+static bool choice_key(struct dialog *d, struct entry *e, const struct term_key *k)
+{
+	bool letter = k->code != ' ' && key_is_text(k);
+	int by = k->code == KEYC_LEFT ? -1 : 1, at = e->chosen;
+
+	if (e->nchoices == 0 || (!letter && k->code != KEYC_LEFT && k->code != KEYC_RIGHT && k->code != ' '))
 		return false;
-	if (k->code == KEYC_LEFT)
-		e->chosen = (e->chosen + e->nchoices - 1) % e->nchoices;
-	else if (k->code == KEYC_RIGHT || k->code == ' ')
-		e->chosen = (e->chosen + 1) % e->nchoices;
-	else if (key_is_text(k)) {
+	for (int i = 0; i < e->nchoices; i++) {
+		at = (at + by + e->nchoices) % e->nchoices;
 		/* a letter goes to the next choice that begins with it */
-		for (int i = 1; i <= e->nchoices; i++) {
-			int at = (e->chosen + i) % e->nchoices;
-			if (tolower((unsigned char)e->choices[at][0]) ==
-			    tolower((unsigned char)k->utf8[0])) {
-				e->chosen = at;
-				break;
-			}
+		if (offered(d, e, at) && (!letter || tolower((unsigned char)e->choices[at][0]) ==
+		    tolower((unsigned char)k->utf8[0]))) {
+			e->chosen = at;
+			break;
 		}
-	} else
-		return false;
+	}
+	settle(d, e);
 	return true;
 }
 
@@ -223,7 +241,7 @@ static enum dialog_state field_keys(struct dialog *d, const struct term_key *k)
 {
 	struct entry *e = &d->entries[d->focus];
 
-	if (e->choices ? choice_key(e, k) : field_key(&e->text, k)) {
+	if (e->choices ? choice_key(d, e, k) : field_key(&e->text, k)) {
 		d->error = NULL;
 		return DIALOG_OPEN;
 	}

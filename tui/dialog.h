@@ -6,6 +6,7 @@
 #define TUI_DIALOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "tui/key.h"
 #include "tui/rect.h"
 #include "tui/term.h"
@@ -22,6 +23,9 @@ struct dialog_field_spec {
 	const char *const *notes;               /* beside each choice, or NULL */
 	int nchoices;
 	const char *(*check)(const char *value); /* what is wrong with it, or NULL; may be NULL */
+	/* NULL, or for each choice a set of bits: the choices (the first 64) of the field before this
+	 * one with which it is offered.  The first choice is always offered. */
+	const uint64_t *with;
 };
 
 enum dialog_state { DIALOG_OPEN, DIALOG_DONE, DIALOG_CANCELLED };

@@ -70,7 +70,7 @@ void editor_disk_save(struct editor *e, bool force)
 	}
 	e->saving = true;
 	view_redraw(&e->view);
-	ui_work(e->view.ui, save_work_cb, save_done_cb, j);
+	ui_work_whole(e->view.ui, save_work_cb, save_done_cb, j);
 }
 
 static void overwrite_cb(void *arg, int choice)

@@ -69,22 +69,34 @@ void home_model_projects(struct home_model *m, json_t *reply, const char *user)
 			m->chosen = p;
 }
 
-static void add_dbs(struct home_model *m, const json_t *dbs)
+static int db_index(struct home_model *m, const char *id)
 {
+	for (int i = 0; i < m->ndbs; i++)
+		if (strcmp(m->dbs[i], id) == 0)
+			return i;
+	if (m->ndbs == HOME_DBS_MAX)
+		return -1;
+	mem_copy_str(m->dbs[m->ndbs], sizeof(m->dbs[0]), id);
+	return m->ndbs++;
+}
+
+/* The databases that a stack leaves a choice of: one alone is none. */
+static uint32_t read_dbs(struct home_model *m, const json_t *dbs)
+{
+	uint32_t set = 0;
 	json_t *id;
 	size_t i;
+	int at;
 
 	if (json_array_size(dbs) < 2)
-		return;
+		return 0;
 	json_array_foreach(dbs, i, id)
 	{
-		int at = 0;
-
-		while (at < m->ndbs && strcmp(m->dbs[at], json_string_value(id)) != 0)
-			at++;
-		if (at == m->ndbs && m->ndbs < HOME_DBS_MAX && json_is_string(id))
-			mem_copy_str(m->dbs[m->ndbs++], sizeof(m->dbs[0]), json_string_value(id));
+		at = json_is_string(id) ? db_index(m, json_string_value(id)) : -1;
+		if (at >= 0)
+			set |= 1u << at;
 	}
+	return set;
 }
 
 void home_model_stacks(struct home_model *m, json_t *reply)
@@ -102,7 +114,7 @@ void home_model_stacks(struct home_model *m, json_t *reply)
 		mem_copy_str(s->title, sizeof(s->title), str(o, "title"));
 		mem_copy_str(s->state, sizeof(s->state), str(o, "state"));
 		s->ready = json_is_true(json_object_get(o, "ready"));
-		add_dbs(m, json_object_get(o, "dbs"));
+		s->dbs = read_dbs(m, json_object_get(o, "dbs"));
 		m->nstacks++;
 	}
 }

@@ -20,6 +20,7 @@ struct home_model_project {
 struct home_model_stack {
 	char id[32], title[64], state[32];
 	bool ready;
+	uint32_t dbs; /* bit i: it leaves the choice of home_model.dbs[i] */
 };
 
 struct home_model_image {

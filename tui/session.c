@@ -31,12 +31,13 @@
 #define FRAME_MAX (16u << 20)
 #define BURST 24 /* frames that may follow one another at once: a fast typist never waits for a frame */
 #define TICK_MS 1000
+#define END_MS 2000 /* how long the end waits for saves, and for doors to take their last frame */
 #define REFUSE_MS 10000 /* how long one that cannot start waits for its first door */
 
 struct session {
 	struct ui ui;
 	uv_prepare_t prepare;
-	uv_timer_t pace, tick;
+	uv_timer_t pace, tick, end;
 	uv_signal_t term;
 	struct buf frame;
 	int credit;       /* frames that may be made at once */
@@ -87,16 +88,23 @@ static void draw(struct session *s)
 		buf_clear(&s->frame);
 }
 
+static void end_cb(uv_timer_t *t)
+{
+	uv_stop(t->loop);
+}
+
 static void turn_cb(uv_prepare_t *h)
 {
 	struct session *s = h->data;
 	struct ui *ui = &s->ui;
 
 	command_run_pending(ui);
-	if (ui->quitting && !doors_pending(ui->doors)) {
+	if (ui->quitting && !doors_pending(ui->doors) && !ui->saving) {
 		uv_stop(&ui->loop);
 		return;
 	}
+	if (ui->quitting && !uv_is_active((uv_handle_t *)&s->end))
+		uv_timer_start(&s->end, end_cb, END_MS, 0);
 	if (!s->opened || doors_idle(ui->doors) == 0)
 		return; /* nobody to draw for; a door that comes or is ready wakes us */
 	if (ui->redraw || ui->arrange) {
@@ -406,6 +414,7 @@ static void init_loop(struct session *s)
 	uv_prepare_init(&ui->loop, &s->prepare);
 	uv_timer_init(&ui->loop, &s->pace);
 	uv_timer_init(&ui->loop, &s->tick);
+	uv_timer_init(&ui->loop, &s->end);
 	uv_signal_init(&ui->loop, &s->term);
 	s->prepare.data = s->pace.data = s->tick.data = s->term.data = s;
 	uv_prepare_start(&s->prepare, turn_cb);
@@ -448,7 +457,12 @@ int session_run(const struct ui_info *info)
 	ui->client = client_new(&ui->loop, info->socket);
 	hear(s);
 	uv_run(&ui->loop, UV_RUN_DEFAULT);
+	if (ui->saving)
+		_exit(0); /* the disk hangs: as if killed, which files and journals survive */
 	close_all(s);
+	/* a return would wait for libuv's threads, and one may follow an operation for minutes */
+	if (ui->working)
+		_exit(0);
 	return 0;
 }
 

@@ -144,7 +144,7 @@ const struct text_row text_table[] = {
 	{ "small letters, digits and -, beginning with a letter",
 	    "영문 소문자로 시작하고 소문자, 숫자, -만" },
 	{ "Database", "데이터베이스" },
-	{ "not every stack can use each of them", "스택마다 쓸 수 있는 것이 다릅니다" },
+	{ "those that the stack can use", "스택이 쓸 수 있는 것들" },
 	{ "no stack is there yet", "아직 스택이 없습니다" },
 	{ "Remove project", "프로젝트 삭제" },
 	{ "Remove %s: its containers, database, files and history. This cannot be undone.",

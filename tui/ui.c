@@ -396,6 +396,8 @@ struct ui_job {
 	uv_work_t work;
 	ui_work_cb *run, *done;
 	void *arg;
+	struct ui *ui;
+	bool whole;
 };
 
 static void work_cb(uv_work_t *w)
@@ -409,19 +411,35 @@ static void work_done_cb(uv_work_t *w, int status)
 {
 	struct ui_job *j = w->data;
 
+	j->ui->working--;
+	j->ui->saving -= j->whole;
 	j->done(j->arg);
 	mem_free(j);
 }
 
-void ui_work(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg)
+static void queue(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg, bool whole)
 {
 	struct ui_job *j = mem_alloc(sizeof(*j));
 
+	j->ui = ui;
+	j->whole = whole;
+	ui->working++;
+	ui->saving += whole;
 	j->run = work;
 	j->done = done;
 	j->arg = arg;
 	j->work.data = j;
 	uv_queue_work(&ui->loop, &j->work, work_cb, work_done_cb);
+}
+
+void ui_work(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg)
+{
+	queue(ui, work, done, arg, false);
+}
+
+void ui_work_whole(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg)
+{
+	queue(ui, work, done, arg, true);
 }
 
 /* ---- doors' terminals ---- */

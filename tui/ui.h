@@ -100,6 +100,9 @@ void ui_timer_stop(struct ui_timer *t);            /* NULL is fine; no callback 
  * both: a view that is freed meanwhile sets a flag in it and lets done free it. */
 typedef void ui_work_cb(void *arg);
 void ui_work(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg);
+/* The same for work that the session's end waits for (a file being saved); other work may be
+ * following an operation for minutes, and is abandoned. */
+void ui_work_whole(struct ui *ui, ui_work_cb *work, ui_work_cb *done, void *arg);
 
 /* Bytes for the terminals of all owner doors outside the frame (OSC 52 copy, bell); only our own
  * well-formed sequences. */

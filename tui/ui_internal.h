@@ -72,6 +72,7 @@ struct ui {
 	bool redraw_all;                  /* the frame around them too */
 	bool arrange;                     /* rectangles must be made again */
 	bool quitting;
+	int working, saving;     /* work on threads: all of it, and what the end waits for */
 
 	char *clip;
 	size_t clip_len;

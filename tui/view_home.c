@@ -175,13 +175,14 @@ static void open_form(struct home *h)
 	const char *dbs[HOME_DBS_MAX + 1] = { FORM_DB_DEFAULT };
 	char texts[HOME_STACKS_MAX][112];
 	struct home_model *m = &h->model;
+	uint64_t with[HOME_DBS_MAX + 1] = { 0 };
 	struct dialog_field_spec fields[] = {
 		{ .label = "Name", .hint = "part of its address: NAME.you.domain", .initial = "",
 		    .check = check_name },
 		{ .label = "Stack", .hint = "left and right, or its first letter", .choices = ids,
 		    .notes = notes, .nchoices = m->nstacks, .check = check_stack },
-		{ .label = "Database", .hint = "not every stack can use each of them",
-		    .choices = dbs, .nchoices = m->ndbs + 1 },
+		{ .label = "Database", .hint = "those that the stack can use",
+		    .choices = dbs, .nchoices = m->ndbs + 1, .with = with },
 		{ .label = "Description", .hint = "for the people you share it with",
 		    .initial = "" },
 		{ .label = "From", .hint = "a git or archive URL, which tells the stack; or nothing",
@@ -195,6 +196,8 @@ static void open_form(struct home *h)
 		    m->stacks[i].ready ? "" : " (", m->stacks[i].ready ? "" : m->stacks[i].state,
 		    m->stacks[i].ready ? "" : ")");
 		notes[i] = texts[i];
+		for (int db = 0; db < m->ndbs; db++)
+			with[db + 1] |= (uint64_t)(m->stacks[i].dbs >> db & 1) << i;
 	}
 	for (int i = 0; i < m->ndbs; i++)
 		dbs[i + 1] = m->dbs[i];

@@ -191,6 +191,7 @@ int main(int argc, char **argv)
 		err_print(&err);
 		return err_exit(err.code);
 	}
+	log_open("codinglab-broker", (enum log_level)config_word("log.level"));
 	place_load(&b.place);
 	b.docker.socket = b.place.socket;
 	b.builder.socket = config_str("runtime.build_socket");

@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,10 +98,29 @@ int pack_user(struct buf *out, const struct spec *s, struct cl_err *err)
 	return finish(a, rc, err);
 }
 
-static int add_tree(struct archive *a, int root, const char *dir, const char *prefix, int depth,
+/* One walk over a context's files: into an archive, or (a NULL) into a stamp of what they are. */
+struct walk {
+	struct archive *a;
+	crypto_hash_sha256_state stamp;
+	struct timespec newest; /* change of any of them */
+};
+
+static int add_tree(struct walk *w, int root, const char *dir, const char *prefix, int depth,
     struct cl_err *err);
 
-static int add_entry(struct archive *a, int root, const char *name, const char *prefix, int depth,
+static void stamp_entry(struct walk *w, const char *name, const struct stat *st)
+{
+	const uint64_t facts[] = {st->st_dev, st->st_ino, st->st_mode, (uint64_t)st->st_size,
+	    (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
+	    (uint64_t)st->st_ctim.tv_nsec};
+
+	crypto_hash_sha256_update(&w->stamp, (const unsigned char *)name, strlen(name) + 1);
+	crypto_hash_sha256_update(&w->stamp, (const unsigned char *)facts, sizeof(facts));
+	if (st->st_ctim.tv_sec > w->newest.tv_sec)
+		w->newest = st->st_ctim;
+}
+
+static int add_entry(struct walk *w, int root, const char *name, const char *prefix, int depth,
     struct cl_err *err)
 {
 	cl_autofree char *full = mem_printf("%s%s", prefix, name);
@@ -110,14 +130,16 @@ static int add_entry(struct archive *a, int root, const char *name, const char *
 
 	if (path_stat(root, name, &st, err) < 0)
 		return -1;
+	if (!w->a)
+		stamp_entry(w, full, &st);
 	if (S_ISDIR(st.st_mode))
-		return add_tree(a, root, name, prefix, depth + 1, err);
-	if (!S_ISREG(st.st_mode))
+		return add_tree(w, root, name, prefix, depth + 1, err);
+	if (!S_ISREG(st.st_mode) || !w->a)
 		return 0;
 	data = path_read(root, name, FILE_MAX, &len, err);
 	if (!data)
 		return -1;
-	if (add(a, full, st.st_mode & 0111 ? 0755 : 0644, data, len) < 0)
+	if (add(w->a, full, st.st_mode & 0111 ? 0755 : 0644, data, len) < 0)
 		return err_set(err, CL_TOO_LARGE,
 		    "%s: the folders of this image have more than %u MiB", full, PACK_MIB);
 	return 0;
@@ -137,7 +159,7 @@ static int list(int root, const char *dir, struct dirent ***names, struct cl_err
 
 /* dir beneath root; "" is the root itself, where names with a dot in front are ours, not the
  * recipe's. */
-static int add_tree(struct archive *a, int root, const char *dir, const char *prefix, int depth,
+static int add_tree(struct walk *w, int root, const char *dir, const char *prefix, int depth,
     struct cl_err *err)
 {
 	struct dirent **names = NULL;
@@ -155,37 +177,63 @@ static int add_tree(struct archive *a, int root, const char *dir, const char *pr
 		    (!dir[0] && leaf[0] == '.');
 
 		if (rc == 0 && !skip)
-			rc = add_entry(a, root, name, prefix, depth, err);
+			rc = add_entry(w, root, name, prefix, depth, err);
 		mem_free(names[i]);
 	}
 	mem_free(names);
 	return rc;
 }
 
-static int add_item(struct archive *a, const struct pack_item *item, struct cl_err *err)
+static int add_item(struct walk *w, const struct pack_item *item, struct cl_err *err)
 {
 	cl_autoclose int root = -1;
 	cl_autofree char *prefix = mem_printf("%s/", item->name);
 
-	if (item->text)
-		return add(a, item->name, 0644, item->text, strlen(item->text));
+	if (item->text && w->a)
+		return add(w->a, item->name, 0644, item->text, strlen(item->text));
+	if (item->text) {
+		crypto_hash_sha256_update(&w->stamp, (const unsigned char *)item->text,
+		    strlen(item->text) + 1);
+		return 0;
+	}
 	root = path_root(item->dir, err);
-	return root < 0 ? -1 : add_tree(a, root, "", prefix, 0, err);
+	return root < 0 ? -1 : add_tree(w, root, "", prefix, 0, err);
+}
+
+static int walk_all(struct walk *w, int root, const struct pack_item *more, size_t n, struct cl_err *err)
+{
+	int rc = add_tree(w, root, "", "", 0, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add_item(w, &more[i], err);
+	return rc;
 }
 
 int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
     struct cl_err *err)
 {
 	cl_autoclose int root = path_root(dir, err);
-	struct archive *a;
+	struct walk w = {0};
 	int rc = 0;
 
 	if (root < 0)
 		return -1;
-	a = begin(out);
-	if (a)
-		rc = add_tree(a, root, "", "", 0, err);
-	for (size_t i = 0; a && rc == 0 && i < n; i++)
-		rc = add_item(a, &more[i], err);
-	return finish(a, rc, err);
+	w.a = begin(out);
+	if (w.a)
+		rc = walk_all(&w, root, more, n, err);
+	return finish(w.a, rc, err);
+}
+
+int pack_stamp(const char *dir, const struct pack_item *more, size_t n, unsigned char stamp[PACK_STAMP],
+    struct timespec *newest, struct cl_err *err)
+{
+	cl_autoclose int root = path_root(dir, err);
+	struct walk w = {0};
+
+	crypto_hash_sha256_init(&w.stamp);
+	if (root < 0 || walk_all(&w, root, more, n, err) < 0)
+		return -1;
+	crypto_hash_sha256_final(&w.stamp, stamp);
+	*newest = w.newest;
+	return 0;
 }

@@ -2,6 +2,8 @@
 #ifndef ENGINE_BROKER_PACK_H
 #define ENGINE_BROKER_PACK_H
 
+#include <time.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "engine/broker/spec.h"
@@ -24,5 +26,12 @@ int pack_text(struct buf *out, const char *name, const char *text, struct cl_err
  * whose name begins with a dot at its top), then `more`; owned by root, in a fixed order. */
 int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
     struct cl_err *err);
+
+#define PACK_STAMP 32
+/* The same walk without reading a file: a hash of names, sizes, modes, inodes and times, which is
+ * another one after every change but those made within the clock's tick of *newest, the time of the
+ * last change of any of them. */
+int pack_stamp(const char *dir, const struct pack_item *more, size_t n, unsigned char stamp[PACK_STAMP],
+    struct timespec *newest, struct cl_err *err);
 
 #endif

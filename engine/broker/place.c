@@ -70,8 +70,6 @@ static void load_network(struct place *p)
 
 	p->network = strcmp(mode, "none") == 0 ? PLACE_NONE
 	    : strcmp(mode, "open") == 0 ? PLACE_OPEN : PLACE_REGISTRIES;
-	if (p->network == PLACE_REGISTRIES && strcmp(mode, "registries") != 0)
-		log_warn("build.network: %s: not registries, open or none; taken as registries", mode);
 	if (!config_bool("proxy.enabled"))
 		return;
 	if (program(p->net, sizeof(p->net), "codinglab-net"))

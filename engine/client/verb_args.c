@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/client/verb_ctx.h"
 
 enum item_kind { ITEM_WORD, ITEM_PAIR, ITEM_OPTION, ITEM_SWITCH, ITEM_REST };
@@ -76,11 +77,26 @@ static bool spelled(const char *names, const char *name, size_t n)
 	return false;
 }
 
+/* Names of files may be any bytes; all else goes into JSON.  The value is not said: it may be a secret. */
+static int check_text(const char *names, const char *value_name, const char *value, struct cl_err *err)
+{
+	static const char *const files[] = {"FILE", "FOLDER", "SOURCE"};
+
+	for (size_t i = 0; i < CL_COUNT(files); i++)
+		if (strcmp(names, files[i]) == 0 || strcmp(value_name, files[i]) == 0)
+			return 0;
+	if (utf8_valid(value, strlen(value)))
+		return 0;
+	return err_set(err, CL_USAGE, "%s is not UTF-8", names);
+}
+
 static int check_value(const struct item *it, const char *value, struct cl_err *err)
 {
 	long long v;
 	char *end;
 
+	if (check_text(it->names, it->value, value, err) < 0)
+		return -1;
 	if (strcmp(it->value, "N") != 0 && strcmp(it->names, "N") != 0)
 		return 0;
 	errno = 0;
@@ -239,6 +255,8 @@ static int take_word(struct parse *p, struct cl_err *err)
 		struct item *it = &p->spec.item[i];
 
 		if (it->kind == ITEM_REST) {
+			if (check_text(it->names, "", word, err) < 0)
+				return -1;
 			p->a->rest[p->a->nrest++] = word;
 			return 0;
 		}

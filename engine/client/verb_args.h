@@ -7,7 +7,8 @@
  *   --stack ID             an option that is required
  *
  * A value called N is a whole number (0..1000000000).  Options and words may come in any order,
- * "--" ends the options.  Anything the string does not name is a usage error.
+ * "--" ends the options.  Anything the string does not name is a usage error, and
+ * so is a word that is not UTF-8, but for a FILE, FOLDER or SOURCE.
  */
 #ifndef ENGINE_CLIENT_VERB_ARGS_H
 #define ENGINE_CLIENT_VERB_ARGS_H

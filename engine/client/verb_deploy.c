@@ -33,25 +33,12 @@ int verb_deploy_promote(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_deploy_releases(struct verb_ctx *ctx, const struct verb_args *args)
 {
+	static const struct verb_rest_column columns[] = {{"VERSION", "version", "v"},
+	    {"ENV", "env", NULL}, {"RESULT", "result", NULL}, {"BY", "by", NULL}, {"AT", "at", NULL},
+	    {"DIGEST", "digest", NULL}, {"REASON", "reason", NULL}, {0}};
 	cl_autofree char *path = verb_rest_project(ctx, "/releases", true);
-	struct verb_out_table t;
-	char version[24];
-	json_t *reply, *r;
-	size_t i;
-	int rc = verb_rest_get(ctx, path, &reply);
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "VERSION", "ENV", "RESULT", "BY", "AT", "DIGEST", "REASON", NULL);
-	json_array_foreach(json_object_get(reply, "releases"), i, r) {
-		snprintf(version, sizeof(version), "v%lld", (long long)verb_out_int(r, "version"));
-		verb_out_row(&t, version, verb_out_str(r, "env"), verb_out_str(r, "result"),
-		    verb_out_str(r, "by"), verb_out_str(r, "at"), verb_out_str(r, "digest"),
-		    verb_out_str(r, "reason"), NULL);
-	}
-	verb_out_table(ctx, &t, "no releases yet; `ship` makes one");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, path, "releases", columns, "no releases yet; `ship` makes one");
 }
 
 int verb_deploy_rollback(struct verb_ctx *ctx, const struct verb_args *args)

@@ -112,14 +112,7 @@ int verb_image_show(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_image_push(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	json_t *body = json_object(), *ids = json_array();
-
-	for (int i = 0; i < args->nrest; i++)
-		json_array_append_new(ids, json_string(args->rest[i]));
-	if (args->nrest)
-		json_object_set(body, "ids", ids);
-	json_decref(ids);
-	return verb_rest_op(ctx, "POST", "/v1/images/push", body);
+	return verb_rest_op(ctx, "POST", "/v1/images/push", verb_rest_ids(args));
 }
 
 int verb_image_gc(struct verb_ctx *ctx, const struct verb_args *args)

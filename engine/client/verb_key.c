@@ -59,7 +59,7 @@ int verb_key_add(struct verb_ctx *ctx, const struct verb_args *args)
 	line = key_line(ctx, args);
 	body = line && *line ? json_pack("{s:s}", "key", line) : NULL;
 	if (!body) {
-		err_set(&err, CL_USAGE, "key add: %s", line ? "no key was given" : "that is no public key");
+		err_set(&err, CL_USAGE, "key add: %s", line && !*line ? "no key was given" : "that is no public key");
 		err_hint(&err, "cat ~/.ssh/id_ed25519.pub | ssh lab key add");
 		return verb_out_error(ctx, &err);
 	}
@@ -71,38 +71,19 @@ int verb_key_add(struct verb_ctx *ctx, const struct verb_args *args)
 	rc = verb_rest_call(ctx, "POST", path, body, &k);
 	if (rc)
 		return rc;
-	if (ctx->json)
-		verb_out_json(ctx, k, false);
-	else if (!ctx->quiet)
-		verb_out_line(ctx, "key %lld: added %s %s %s", (long long)verb_out_int(k, "id"),
-		    verb_out_str(k, "type"), verb_out_str(k, "fingerprint"), verb_out_str(k, "comment"));
-	json_decref(k);
-	return 0;
+	return verb_rest_said(ctx, k, "key %lld: added %s %s %s", (long long)verb_out_int(k, "id"),
+	    verb_out_str(k, "type"), verb_out_str(k, "fingerprint"), verb_out_str(k, "comment"));
 }
 
 int verb_key_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	struct verb_out_table t;
-	json_t *reply, *k;
-	char id[24];
-	size_t i;
+	static const struct verb_rest_column columns[] = {{"ID", "id", NULL}, {"TYPE", "type", NULL},
+	    {"FINGERPRINT", "fingerprint", NULL}, {"COMMENT", "comment", NULL},
+	    {"CREATED", "created", NULL}, {0}};
 	int rc;
 	cl_autofree char *path = keys_path(ctx, args, &rc);
 
-	if (!path)
-		return rc;
-	rc = verb_rest_get(ctx, path, &reply);
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "ID", "TYPE", "FINGERPRINT", "COMMENT", "CREATED", NULL);
-	json_array_foreach(json_object_get(reply, "keys"), i, k) {
-		snprintf(id, sizeof(id), "%lld", (long long)verb_out_int(k, "id"));
-		verb_out_row(&t, id, verb_out_str(k, "type"), verb_out_str(k, "fingerprint"),
-		    verb_out_str(k, "comment"), verb_out_str(k, "created"), NULL);
-	}
-	verb_out_table(ctx, &t, "no keys");
-	json_decref(reply);
-	return 0;
+	return path ? verb_rest_list(ctx, path, "keys", columns, "no keys") : rc;
 }
 
 int verb_key_rm(struct verb_ctx *ctx, const struct verb_args *args)
@@ -113,5 +94,5 @@ int verb_key_rm(struct verb_ctx *ctx, const struct verb_args *args)
 	if (!base)
 		return rc;
 	path = verb_rest_path(base, verb_args_get(args, "KEY"), "");
-	return verb_rest_call(ctx, "DELETE", path, NULL, NULL);
+	return verb_rest_remove(ctx, path, "key %s", verb_args_get(args, "KEY"));
 }

@@ -10,28 +10,15 @@
 
 int verb_op_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
+	static const struct verb_rest_column columns[] = {{"ID", "id", NULL}, {"KIND", "kind", NULL},
+	    {"ENV", "env", NULL}, {"STATE", "state", NULL}, {"BY", "by", NULL},
+	    {"CREATED", "created", NULL}, {"STEP", "step", NULL}, {0}};
 	long n = verb_args_int(args, "-n", 20);
 	cl_autofree char *project = client_escape(ctx->project);
 	cl_autofree char *path = mem_printf("/v1/ops?limit=%ld%s%s", n > 1000 ? 1000 : n < 1 ? 1 : n,
 	    ctx->project[0] ? "&project=" : "", project);
-	struct verb_out_table t;
-	json_t *reply, *op;
-	char id[24];
-	size_t i;
-	int rc = verb_rest_get(ctx, path, &reply);
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "ID", "KIND", "ENV", "STATE", "BY", "CREATED", "STEP", NULL);
-	json_array_foreach(json_object_get(reply, "ops"), i, op) {
-		snprintf(id, sizeof(id), "%lld", (long long)verb_out_int(op, "id"));
-		verb_out_row(&t, id, verb_out_str(op, "kind"), verb_out_str(op, "env"),
-		    verb_out_str(op, "state"), verb_out_str(op, "by"), verb_out_str(op, "created"),
-		    verb_out_str(op, "step"), NULL);
-	}
-	verb_out_table(ctx, &t, "no operations yet");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, path, "ops", columns, "no operations yet");
 }
 
 int verb_op_follow(struct verb_ctx *ctx, const struct verb_args *args)

@@ -109,27 +109,29 @@ void verb_out_heads(struct verb_out_table *t, ...)
 	va_end(ap);
 }
 
-void verb_out_row(struct verb_out_table *t, ...)
+void verb_out_cells(struct verb_out_table *t, const char *const *cells)
 {
-	const char *s;
-	va_list ap;
-	int i;
-
 	if (t->rows == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 16;
 		t->cells = mem_resize(t->cells, (size_t)t->cap * (size_t)t->cols, sizeof(char *));
 	}
+	for (int i = 0; i < t->cols; i++)
+		t->cells[t->rows * t->cols + i] = screen_safe_dup(cells[i], strlen(cells[i]), 0);
+	t->rows++;
+}
+
+void verb_out_row(struct verb_out_table *t, ...)
+{
+	const char *cells[VERB_OUT_COLS], *s = "";
+	va_list ap;
+
 	va_start(ap, t);
-	for (i = 0; i < t->cols; i++) {
-		s = va_arg(ap, const char *);
-		t->cells[t->rows * t->cols + i] = screen_safe_dup(s ? s : "", s ? strlen(s) : 0, 0);
-		if (!s)
-			break;
+	for (int i = 0; i < t->cols; i++) {
+		s = s ? va_arg(ap, const char *) : NULL;
+		cells[i] = s ? s : "";
 	}
 	va_end(ap);
-	while (++i < t->cols)
-		t->cells[t->rows * t->cols + i] = mem_strdup("");
-	t->rows++;
+	verb_out_cells(t, cells);
 }
 
 static void add_cells(struct buf *b, char *const *cells, const int *width, int cols)

@@ -35,6 +35,7 @@ struct verb_out_table {
 };
 void verb_out_heads(struct verb_out_table *t, ...) __attribute__((sentinel));
 void verb_out_row(struct verb_out_table *t, ...) __attribute__((sentinel));
+void verb_out_cells(struct verb_out_table *t, const char *const *cells); /* one of each column */
 /* Print and free; heads are left out with -q, `none` is said on stderr when there are no rows. */
 void verb_out_table(struct verb_ctx *ctx, struct verb_out_table *t, const char *none);
 

@@ -46,20 +46,12 @@ int verb_project_create(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_project_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	struct verb_out_table t;
-	json_t *reply, *p;
-	size_t i;
-	int rc = verb_rest_get(ctx, "/v1/projects", &reply);
+	static const struct verb_rest_column columns[] = {{"NAME", "name", NULL}, {"OWNER", "owner", NULL},
+	    {"STACK", "stack", NULL}, {"ROLE", "role", NULL}, {"DEV", "dev", NULL},
+	    {"URL", "running", NULL}, {0}};
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "NAME", "OWNER", "STACK", "ROLE", "DEV", "URL", NULL);
-	json_array_foreach(json_object_get(reply, "projects"), i, p)
-		verb_out_row(&t, verb_out_str(p, "name"), verb_out_str(p, "owner"), verb_out_str(p, "stack"),
-		    verb_out_str(p, "role"), verb_out_str(p, "dev"), verb_out_str(p, "running"), NULL);
-	verb_out_table(ctx, &t, "no projects yet; `project create NAME --stack ID` makes one");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, "/v1/projects", "projects", columns,
+	    "no projects yet; `project create NAME --stack ID` makes one");
 }
 
 int verb_project_show(struct verb_ctx *ctx, const struct verb_args *args)
@@ -117,37 +109,23 @@ int verb_project_member_add(struct verb_ctx *ctx, const struct verb_args *args)
 	rc = verb_rest_call(ctx, "PUT", path, json_pack("{s:s}", "role", role ? role : "editor"), &m);
 	if (rc)
 		return rc;
-	if (ctx->json)
-		verb_out_json(ctx, m, false);
-	else if (!ctx->quiet)
-		verb_out_line(ctx, "project %s: %s is %s", ctx->project, verb_out_str(m, "user"),
-		    verb_out_str(m, "role"));
-	json_decref(m);
-	return 0;
+	return verb_rest_said(ctx, m, "project %s: %s is %s", ctx->project, verb_out_str(m, "user"),
+	    verb_out_str(m, "role"));
 }
 
 int verb_project_member_rm(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	cl_autofree char *path = member_path(ctx, args);
 
-	return verb_rest_call(ctx, "DELETE", path, NULL, NULL);
+	return verb_rest_remove(ctx, path, "project %s: member %s", ctx->project,
+	    verb_args_get(args, "USER"));
 }
 
 int verb_project_member_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
+	static const struct verb_rest_column columns[] = {{"USER", "user", NULL}, {"ROLE", "role", NULL},
+	    {"ONLINE", "online", NULL}, {0}};
 	cl_autofree char *path = verb_rest_project(ctx, "/members", false);
-	struct verb_out_table t;
-	json_t *reply, *m;
-	size_t i;
-	int rc = verb_rest_get(ctx, path, &reply);
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "USER", "ROLE", "ONLINE", NULL);
-	json_array_foreach(json_object_get(reply, "members"), i, m)
-		verb_out_row(&t, verb_out_str(m, "user"), verb_out_str(m, "role"),
-		    json_is_true(json_object_get(m, "online")) ? "yes" : "", NULL);
-	verb_out_table(ctx, &t, NULL);
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, path, "members", columns, NULL);
 }

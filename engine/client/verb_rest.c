@@ -5,6 +5,7 @@
 #include "engine/client/verb_rest.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,77 @@ int verb_rest_get(struct verb_ctx *ctx, const char *path, json_t **reply)
 	return rc;
 }
 
+/* A field as a cell; the caller frees. */
+static char *cell(const json_t *object, const struct verb_rest_column *c)
+{
+	const json_t *v = json_object_get(object, c->key);
+	const char *prefix = c->prefix ? c->prefix : "";
+
+	if (json_is_integer(v))
+		return mem_printf("%s%lld", prefix, (long long)json_integer_value(v));
+	if (json_is_true(v))
+		return mem_strdup("yes");
+	return mem_printf("%s%s", json_is_string(v) ? prefix : "", verb_out_str(object, c->key));
+}
+
+int verb_rest_list(struct verb_ctx *ctx, const char *path, const char *key,
+    const struct verb_rest_column *columns, const char *none)
+{
+	struct verb_out_table t = {0};
+	json_t *reply, *o;
+	size_t i;
+	int rc = verb_rest_get(ctx, path, &reply);
+
+	if (rc || !reply)
+		return rc;
+	while (t.cols < VERB_OUT_COLS && columns[t.cols].head) {
+		t.heads[t.cols] = columns[t.cols].head;
+		t.cols++;
+	}
+	json_array_foreach(json_object_get(reply, key), i, o) {
+		char *cells[VERB_OUT_COLS];
+
+		for (int c = 0; c < t.cols; c++)
+			cells[c] = cell(o, &columns[c]);
+		verb_out_cells(&t, (const char *const *)cells);
+		for (int c = 0; c < t.cols; c++)
+			mem_free(cells[c]);
+	}
+	verb_out_table(ctx, &t, none);
+	json_decref(reply);
+	return 0;
+}
+
+int verb_rest_said(struct verb_ctx *ctx, json_t *reply, const char *fmt, ...)
+{
+	cl_autofree char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
+	if (ctx->json)
+		verb_out_json(ctx, reply, false);
+	else if (!ctx->quiet)
+		verb_out_line(ctx, "%s", text);
+	json_decref(reply);
+	return 0;
+}
+
+int verb_rest_remove(struct verb_ctx *ctx, const char *path, const char *fmt, ...)
+{
+	cl_autofree char *what = NULL;
+	json_t *reply;
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	what = mem_vprintf(fmt, ap);
+	va_end(ap);
+	rc = verb_rest_call(ctx, "DELETE", path, NULL, &reply);
+	return rc ? rc : verb_rest_said(ctx, reply, "%s: removed", what);
+}
+
 char *verb_rest_path(const char *prefix, const char *name, const char *suffix)
 {
 	cl_autofree char *safe = client_escape(name);
@@ -67,6 +139,18 @@ void verb_rest_env(const struct verb_ctx *ctx, json_t *o)
 {
 	if (ctx->env[0])
 		json_object_set_new(o, "env", json_string(ctx->env));
+}
+
+json_t *verb_rest_ids(const struct verb_args *args)
+{
+	json_t *body = json_object(), *ids = json_array();
+
+	for (int i = 0; i < args->nrest; i++)
+		json_array_append_new(ids, json_string(args->rest[i]));
+	if (args->nrest)
+		json_object_set(body, "ids", ids);
+	json_decref(ids);
+	return body;
 }
 
 struct follow {

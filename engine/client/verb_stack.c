@@ -9,20 +9,10 @@
 
 int verb_stack_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	struct verb_out_table t;
-	json_t *reply, *s;
-	size_t i;
-	int rc = verb_rest_get(ctx, "/v1/stacks", &reply);
+	static const struct verb_rest_column columns[] = {{"ID", "id", NULL}, {"KIND", "kind", NULL},
+	    {"STATE", "state", NULL}, {"TITLE", "title", NULL}, {"SUMMARY", "summary", NULL}, {0}};
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "ID", "KIND", "STATE", "TITLE", "SUMMARY", NULL);
-	json_array_foreach(json_object_get(reply, "stacks"), i, s)
-		verb_out_row(&t, verb_out_str(s, "id"), verb_out_str(s, "kind"), verb_out_str(s, "state"),
-		    verb_out_str(s, "title"), verb_out_str(s, "summary"), NULL);
-	verb_out_table(ctx, &t, "no stacks");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, "/v1/stacks", "stacks", columns, "no stacks");
 }
 
 /* ["python3","main.py"] as a shell would be told. */
@@ -118,13 +108,8 @@ int verb_stack_add(struct verb_ctx *ctx, const struct verb_args *args)
 	    verb_args_has(args, "--force")), &s);
 	if (rc)
 		return rc;
-	if (ctx->json)
-		verb_out_json(ctx, s, false);
-	else if (!ctx->quiet)
-		verb_out_line(ctx, "stack %s: added; `image build %s` builds its images",
-		    verb_out_str(s, "id"), verb_out_str(s, "id"));
-	json_decref(s);
-	return 0;
+	return verb_rest_said(ctx, s, "stack %s: added; `image build %s` builds its images",
+	    verb_out_str(s, "id"), verb_out_str(s, "id"));
 }
 
 int verb_stack_rm(struct verb_ctx *ctx, const struct verb_args *args)
@@ -134,18 +119,13 @@ int verb_stack_rm(struct verb_ctx *ctx, const struct verb_args *args)
 	cl_autofree char *what = mem_printf("stack %s: removing it with its images", id);
 	int rc = verb_rest_confirm(ctx, what, NULL);
 
-	return rc ? rc : verb_rest_call(ctx, "DELETE", path, NULL, NULL);
+	return rc ? rc : verb_rest_remove(ctx, path, "stack %s", id);
 }
 
 int verb_stack_image_build(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	json_t *body = json_object(), *ids = json_array();
+	json_t *body = verb_rest_ids(args);
 
-	for (int i = 0; i < args->nrest; i++)
-		json_array_append_new(ids, json_string(args->rest[i]));
-	if (args->nrest)
-		json_object_set(body, "ids", ids);
-	json_decref(ids);
 	if (verb_args_has(args, "--force"))
 		json_object_set_new(body, "force", json_true());
 	return verb_rest_op(ctx, "POST", "/v1/images/build", body);

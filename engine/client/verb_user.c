@@ -97,35 +97,17 @@ int verb_user_add(struct verb_ctx *ctx, const struct verb_args *args)
 	rc = verb_rest_call(ctx, "POST", "/v1/users", body, &u);
 	if (rc)
 		return rc;
-	if (ctx->json)
-		verb_out_json(ctx, u, false);
-	else if (!ctx->quiet)
-		verb_out_line(ctx, "user %s: added as %s", verb_out_str(u, "name"), verb_out_str(u, "role"));
-	json_decref(u);
-	return 0;
+	return verb_rest_said(ctx, u, "user %s: added as %s", verb_out_str(u, "name"),
+	    verb_out_str(u, "role"));
 }
 
 int verb_user_ls(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	struct verb_out_table t;
-	json_t *reply, *u;
-	char keys[24];
-	size_t i;
-	int rc = verb_rest_get(ctx, "/v1/users", &reply);
+	static const struct verb_rest_column columns[] = {{"NAME", "name", NULL}, {"ROLE", "role", NULL},
+	    {"KEYS", "keys", NULL}, {"CREATED", "created", NULL}, {0}};
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "NAME", "ROLE", "KEYS", "CREATED", NULL);
-	json_array_foreach(json_object_get(reply, "users"), i, u) {
-		keys[0] = '\0';
-		if (json_is_integer(json_object_get(u, "keys")))
-			snprintf(keys, sizeof(keys), "%lld", (long long)verb_out_int(u, "keys"));
-		verb_out_row(&t, verb_out_str(u, "name"), verb_out_str(u, "role"), keys,
-		    verb_out_str(u, "created"), NULL);
-	}
-	verb_out_table(ctx, &t, "no users yet; `user add NAME --role admin` makes the first");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, "/v1/users", "users", columns,
+	    "no users yet; `user add NAME --role admin` makes the first");
 }
 
 int verb_user_rm(struct verb_ctx *ctx, const struct verb_args *args)
@@ -136,7 +118,7 @@ int verb_user_rm(struct verb_ctx *ctx, const struct verb_args *args)
 	    verb_args_has(args, "--force") ? "?force=1" : "");
 	int rc = verb_rest_confirm(ctx, what, NULL);
 
-	return rc ? rc : verb_rest_call(ctx, "DELETE", path, NULL, NULL);
+	return rc ? rc : verb_rest_remove(ctx, path, "user %s", name);
 }
 
 int verb_user_role(struct verb_ctx *ctx, const struct verb_args *args)
@@ -148,12 +130,8 @@ int verb_user_role(struct verb_ctx *ctx, const struct verb_args *args)
 
 	if (rc)
 		return rc;
-	if (ctx->json)
-		verb_out_json(ctx, u, false);
-	else if (!ctx->quiet)
-		verb_out_line(ctx, "user %s: is %s now", verb_out_str(u, "name"), verb_out_str(u, "role"));
-	json_decref(u);
-	return 0;
+	return verb_rest_said(ctx, u, "user %s: is %s now", verb_out_str(u, "name"),
+	    verb_out_str(u, "role"));
 }
 
 int verb_user_passwd(struct verb_ctx *ctx, const struct verb_args *args)
@@ -224,23 +202,14 @@ int verb_user_whoami(struct verb_ctx *ctx, const struct verb_args *args)
 
 int verb_user_audit(struct verb_ctx *ctx, const struct verb_args *args)
 {
+	static const struct verb_rest_column columns[] = {{"AT", "at", NULL}, {"USER", "user", NULL},
+	    {"VERB", "verb", NULL}, {"OBJECT", "object", NULL}, {"RESULT", "result", NULL},
+	    {"DETAIL", "detail", NULL}, {0}};
 	const char *user = verb_args_get(args, "--user"), *verb = verb_args_get(args, "--verb");
 	cl_autofree char *u = client_escape(user ? user : ""), *v = client_escape(verb ? verb : "");
 	long n = verb_args_int(args, "-n", 50);
 	cl_autofree char *path = mem_printf("/v1/audit?limit=%ld%s%s%s%s", n > 1000 ? 1000 : n < 1 ? 1 : n,
 	    user ? "&user=" : "", u, verb ? "&verb=" : "", v);
-	struct verb_out_table t;
-	json_t *reply, *a;
-	size_t i;
-	int rc = verb_rest_get(ctx, path, &reply);
 
-	if (rc || !reply)
-		return rc;
-	verb_out_heads(&t, "AT", "USER", "VERB", "OBJECT", "RESULT", "DETAIL", NULL);
-	json_array_foreach(json_object_get(reply, "audit"), i, a)
-		verb_out_row(&t, verb_out_str(a, "at"), verb_out_str(a, "user"), verb_out_str(a, "verb"),
-		    verb_out_str(a, "object"), verb_out_str(a, "result"), verb_out_str(a, "detail"), NULL);
-	verb_out_table(ctx, &t, "nothing yet");
-	json_decref(reply);
-	return 0;
+	return verb_rest_list(ctx, path, "audit", columns, "nothing yet");
 }

@@ -41,6 +41,8 @@ class FakeEngine:
         self.streams = []
         self.listeners, self.lock, self.next_id = [], threading.Lock(), 1
         self.server = None
+        self.speaking = threading.Event()  # cleared: takes requests and answers none
+        self.speaking.set()
 
     def start(self):
         engine = self
@@ -68,6 +70,7 @@ class FakeEngine:
                 body = json.loads(raw) if raw else None
                 with engine.lock:
                     engine.calls.append((self.command, self.path, body))
+                engine.speaking.wait()
                 status, answer = engine.answer(self.command, self.path.split("?")[0], self.path, body)
                 self.reply(status, answer)
 
@@ -85,6 +88,7 @@ class FakeEngine:
             return
         for q in self.listeners:
             q.put(None)
+        self.speaking.set()
         self.server.shutdown()
         self.server.server_close()
         self.server = None

@@ -15,7 +15,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     keys KEYS                   type: text, <F2>, <C-s>, <Enter>, <lt> ...          paste TEXT    a bracketed paste
     raw PYTHON-BYTES            exact bytes                   click ROW COL
     resize ROWSxCOLS            event TYPE TEXT [JSON]        said USER TEXT         someone says something now
-    engine down|up
+    engine down|up|mute         mute: takes requests and answers none
     expect [row N] TEXT         appears within 10 s           absent TEXT            goes away within 10 s
     row N = TEXT                the row is exactly that (right end trimmed)
     same as NAME                this door's screen equals that door's, cell for cell
@@ -24,6 +24,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     listened END                the newest event stream's query ends so
     environment NAME=VALUE      of the session (before start)          told TEXT     in what EXIT said
     exit CODE | switch TARGET   the door was told to leave    settle                 until nothing comes for 0.3 s
+    terminate                   SIGTERM to the session process
     idle SECONDS                no byte comes for so long     dead | alive           the session process
 
 --show prints the screen after each step; --bytes N fails when a step sends more than N bytes.
@@ -159,6 +160,8 @@ class Script:
     def do_engine(self, word):
         if word == "down":
             self.session.engine.stop()
+        elif word == "mute":
+            self.session.engine.speaking.clear()
         else:
             self.session.engine.start()
 
@@ -233,6 +236,9 @@ class Script:
         while time.monotonic() < end:
             self.door.pump(0.1)
         assert self.door.bytes == before, f"{self.door.bytes - before} bytes came in an idle session"
+
+    def do_terminate(self):
+        self.session.process.terminate()
 
     def do_dead(self):
         end = time.monotonic() + 10

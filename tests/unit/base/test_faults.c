@@ -552,6 +552,31 @@ static void every_number_is_checked_at_both_ends(void **state)
 	}
 }
 
+static void every_word_of_a_choice_is_taken_and_numbered(void **state)
+{
+	(void)state;
+	for (int i = 0; i < config_table_count; i++) {
+		const struct config_option *o = &config_table[i];
+		int number = 0;
+
+		if (o->type != CONFIG_WORD)
+			continue;
+		for (const char *w = o->words; *w; number++) {
+			int n = (int)strcspn(w, "|");
+			cl_autofree char *text = mem_printf("%s = %.*s\n", o->name, n, w);
+			cl_autofree char *cut = mem_printf("%s = %.*s\n", o->name, n - 1, w);
+			struct cl_err err = { 0 };
+
+			assert_int_equal(load(cut, &err), -1);
+			assert_int_equal(load(text, NULL), 0);
+			assert_int_equal(config_word(o->name), number);
+			assert_int_equal(strncmp(config_str(o->name), w, (size_t)n), 0);
+			w += n + (w[n] == '|');
+		}
+		assert_true(number > 1);
+	}
+}
+
 static void switches_take_words_of_both_kinds(void **state)
 {
 	static const char *const yes[] = { "yes", "YES", "true", "On", "1" };
@@ -722,6 +747,7 @@ int main(void)
 		cmocka_unit_test(odd_layouts_mean_what_they_say),
 		cmocka_unit_test(numbers_are_decimal_and_whole),
 		cmocka_unit_test(every_number_is_checked_at_both_ends),
+		cmocka_unit_test(every_word_of_a_choice_is_taken_and_numbered),
 		cmocka_unit_test(switches_take_words_of_both_kinds),
 		cmocka_unit_test(arguments_are_taken_out_and_others_left),
 		cmocka_unit_test(a_configuration_that_is_no_file_is_an_error),

@@ -1,4 +1,5 @@
 /* What is read out of an image and written onto it as labels; and recipes' hashes. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,6 +120,44 @@ static void an_image_is_current_until_recipe_or_parent_changes(void **state)
 	json_decref(labels);
 }
 
+/* What is remembered of a recipe must not outlive it, whatever the change looks like. */
+static void what_is_remembered_ends_with_every_change(void **state)
+{
+	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	json_t *labels, *run;
+	char path[256];
+
+	put("one/file", "aaaa");
+	mkdir((snprintf(path, sizeof(path), "%s/one/sub", dir), path), 0755);
+	put("one/sub/deep", "x");
+	snprintf(path, sizeof(path), "%s/one/file", dir);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	labels = labels_of("one", "Containerfile", "");
+	run = labels_of("one", "Containerfile.run", "");
+	sleep(3); /* only what has been left alone for a while is remembered */
+	for (int i = 0; i < 3; i++)
+		assert_true(recipe_is_current(&b, labels, ""));
+	assert_false(recipe_is_current(&b, run, "")); /* another file of it: its own hash */
+	put("one/file", "bbbb"); /* as long, and as old as before */
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_false(recipe_is_current(&b, labels, ""));
+	put("one/file", "aaaa");
+	assert_true(recipe_is_current(&b, labels, ""));
+	put("one/sub/deep", "y");
+	assert_false(recipe_is_current(&b, labels, ""));
+	put("one/sub/deep", "x");
+	assert_true(recipe_is_current(&b, labels, ""));
+	chmod(path, 0755);
+	assert_false(recipe_is_current(&b, labels, ""));
+	chmod(path, 0644);
+	put("one/.hidden", "no part of it");
+	assert_true(recipe_is_current(&b, labels, ""));
+	unlink((snprintf(path, sizeof(path), "%s/one/sub/deep", dir), path));
+	assert_false(recipe_is_current(&b, labels, ""));
+	json_decref(labels);
+	json_decref(run);
+}
+
 /* The script really runs, here, with words that a shell would like to read otherwise. */
 static char *printed(const char *stack)
 {
@@ -179,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(a_hash_changes_with_what_the_image_is_made_of),
 	    T(an_image_is_current_until_recipe_or_parent_changes), T(versions_are_asked_word_by_word),
+	    T(what_is_remembered_ends_with_every_change),
 	    T(what_an_image_says_becomes_labels_and_nothing_else),
 	};
 

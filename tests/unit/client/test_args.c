@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/client/verb.h"
 #include "engine/client/verb_args.h"
 
@@ -227,6 +228,30 @@ static void the_table_holds_together(void **state)
 	held = NULL;
 }
 
+/* A wrong byte would be left out of the request, and another thing be done than was meant. */
+static void words_are_utf8_but_for_names_of_files(void **state)
+{
+	static const char *const usage[][2] = {{"NAME", "caf\xe9"}, {"[--role ROLE]", "--role \xff"},
+	    {"[--role ROLE]", "--role=\xff"}, {"[-m TEXT]", "-m\xc3"}, {"K...", "A \xe9"},
+	    {"[was=N]", "was=\xe9"}, {"[CMD...]", "cat \xed\xa0\x80"}, {"[KEY...]", "ssh-rsa AAAA caf\xe9"}};
+	static const char *const fine[][2] = {{"FILE", "caf\xe9.tar"}, {"FOLDER [--force]", "--force \xff"},
+	    {"[SOURCE]", "./\xe9.zip"}, {"[--from SOURCE]", "--from=\xe9.zip"}, {"K...", "재고 \xf0\x9f\x98\x80"}};
+
+	for (size_t i = 0; i < CL_COUNT(usage); i++) {
+		const char *why = parse(usage[i][0], false, usage[i][1]);
+
+		if (!strstr(why, "is not UTF-8"))
+			fail_msg("%s: \"%s\"", usage[i][0], why);
+		assert_true(utf8_valid(why, strlen(why)));
+	}
+	for (size_t i = 0; i < CL_COUNT(fine); i++)
+		assert_string_equal(parse(fine[i][0], false, fine[i][1]), "");
+	mem_free(args.rest);
+	args.rest = NULL;
+	mem_free(held);
+	held = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +259,7 @@ int main(void)
 	    cmocka_unit_test(common_options), cmocka_unit_test(programs_keep_their_options),
 	    cmocka_unit_test(durations), cmocka_unit_test(rows_are_found),
 	    cmocka_unit_test(the_table_holds_together),
+	    cmocka_unit_test(words_are_utf8_but_for_names_of_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

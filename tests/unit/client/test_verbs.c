@@ -175,15 +175,17 @@ static void people(void **state)
 	check("user rm bob", 3, "", NULL);
 	assert_string_equal(engine.log, "");
 	assert_string_equal(err(), "codinglab: user bob: removing the account cannot be undone. Say -y to mean it\n");
-	check("user rm bob -y", 0, "", "DELETE /v1/users/bob ");
-	check("user rm bob -y --force", 0, "", "DELETE /v1/users/bob?force=1");
+	check("user rm bob -y", 0, "user bob: removed\n", "DELETE /v1/users/bob ");
+	check("user rm bob -y -q", 0, "", "DELETE /v1/users/bob ");
+	check("user rm bob -y --json", 0, "{\n  \"ok\": true\n}\n", NULL);
+	check("user rm bob -y --force", 0, NULL, "DELETE /v1/users/bob?force=1");
 	check("user role bob teacher", 0, "user bob: is teacher now\n", "{\"role\":\"teacher\"}");
 	check("invite --uses 3 --role student", 0, "abc\n", "{\"role\":\"student\",\"uses\":3}");
 	check("audit -n 5 --user bob", 0, NULL, NULL);
 	assert_non_null(strstr(out(), "bob   ship  o       ok"));
 	check("key ls", 0, NULL, NULL);
 	assert_non_null(strstr(out(), "a\\u{202e}b"));
-	check("key rm SHA256:x", 0, "", "DELETE /v1/users/alice/keys/SHA256%3Ax");
+	check("key rm SHA256:x", 0, "key SHA256:x: removed\n", "DELETE /v1/users/alice/keys/SHA256%3Ax");
 	check("key add ssh-ed25519 AAAA me@host", 0, "key 4: added ssh-ed25519 SHA256:y c\n",
 	    "{\"key\":\"ssh-ed25519 AAAA me@host\"}");
 }
@@ -247,7 +249,7 @@ static void standard_input(void **state)
 	assert_string_equal(engine.log, "");
 	close(base.in);
 	input_is("y\n");
-	check("user rm bob", 0, "", "DELETE");
+	check("user rm bob", 0, "user bob: removed\n", "DELETE");
 	close(base.in);
 }
 
@@ -267,7 +269,7 @@ static void projects(void **state)
 	check("project show", 0, "name         shop\ndescription  a^Jb\nmembers      1\n", NULL);
 	check("project member add bob", 0, "project shop: bob is editor\n", "{\"role\":\"editor\"}");
 	check("project member ls", 0, "USER   ROLE   ONLINE\nalice  owner  yes\n", NULL);
-	check("project member rm bob", 0, "", NULL);
+	check("project member rm bob", 0, "project shop: member bob: removed\n", NULL);
 	check("project rm shop -y", 0, "", "DELETE /v1/projects/shop ");
 	check("project rm shop -y -n", 2, "", NULL);
 	check("stack ls", 0, NULL, NULL);

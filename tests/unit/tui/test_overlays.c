@@ -447,6 +447,40 @@ static void a_form_is_filled_in_with_the_keyboard(void **state)
 	dialog_free(d);
 }
 
+static void a_choice_is_offered_with_those_that_leave_it(void **state)
+{
+	static const char *const dbs[] = { "default", "mariadb", "postgresql", "mongodb" };
+	static const uint64_t with[] = { 0, 1u << 0, 1u << 0 | 1u << 2, 1u << 3 };
+	const struct dialog_field_spec fields[] = {
+		{ .label = "Stack", .choices = stacks, .nchoices = 4 },
+		{ .label = "Database", .choices = dbs, .nchoices = 4, .with = with },
+	};
+	struct dialog *d = dialog_new("New", "", fields, 2, buttons, 2);
+
+	dialog_press(d, "Tab"); /* django: mariadb and postgresql */
+	dialog_press(d, "Left");
+	assert_string_equal(dialog_value(d, 1), "postgresql");
+	dialog_press(d, "Right");
+	assert_string_equal(dialog_value(d, 1), "default");
+	dialog_type(d, "m"); /* not mongodb */
+	assert_string_equal(dialog_value(d, 1), "mariadb");
+	dialog_type(d, "m");
+	assert_string_equal(dialog_value(d, 1), "mariadb");
+	dialog_press(d, "Up");
+	dialog_press(d, "Right"); /* python leaves no choice: the default again */
+	assert_string_equal(dialog_value(d, 0), "python");
+	assert_string_equal(dialog_value(d, 1), "default");
+	dialog_press(d, "Tab");
+	dialog_press(d, "Space");
+	assert_string_equal(dialog_value(d, 1), "default");
+	dialog_press(d, "Up");
+	dialog_press(d, "Right"); /* spring: postgresql alone */
+	dialog_press(d, "Tab");
+	dialog_press(d, "Right");
+	assert_string_equal(dialog_value(d, 1), "postgresql");
+	dialog_free(d);
+}
+
 static void a_wrong_field_keeps_it_open_but_never_holds_one_back(void **state)
 {
 	struct dialog *d = form();
@@ -562,6 +596,7 @@ int main(void)
 		T(a_click_finds_what_is_drawn_there),
 		T(menus_are_whole_at_every_size),
 		T(a_form_is_filled_in_with_the_keyboard),
+		T(a_choice_is_offered_with_those_that_leave_it),
 		T(a_wrong_field_keeps_it_open_but_never_holds_one_back),
 		T(pastes_go_into_text_fields_only),
 		T(dialogs_are_whole_at_every_size),
