@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/broker/check.h"
 
 #define VALUE_MAX 8192
@@ -15,13 +16,13 @@ static int refuse(struct cl_err *err, const char *field)
 	return err_set(err, CL_USAGE, "container spec: %s: not allowed", field);
 }
 
-/* A string of at most max bytes on the heap; NULL when the message is bad. */
+/* A string of at most max bytes on the heap, UTF-8 as it goes into JSON; NULL when the message is bad. */
 static char *text(struct ipc_in *m, size_t max)
 {
 	size_t n = 0;
 	const char *p = ipc_get_bytes(m, &n, max);
 
-	if (m->bad || (n && memchr(p, '\0', n)))
+	if (m->bad || (n && (memchr(p, '\0', n) || !utf8_valid(p, n))))
 		return NULL;
 	return mem_strndup(p ? p : "", n);
 }
