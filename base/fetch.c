@@ -118,6 +118,17 @@ static void set_headers(struct fetch_job *job, const struct fetch_request *req)
 	SET(job, HTTPHEADER, job->headers);
 }
 
+static void set_pem(struct fetch_job *job, CURLoption option, const char *pem)
+{
+	struct curl_blob blob = { .flags = CURL_BLOB_COPY };
+
+	if (!pem)
+		return;
+	blob.data = (void *)(uintptr_t)pem;
+	blob.len = strlen(pem);
+	curl_easy_setopt(job->easy, option, &blob);
+}
+
 /* Where to go, whom to trust, who we are: for requests to servers of strangers. */
 static void set_peer(struct fetch_job *job, const struct fetch_request *req)
 {
@@ -128,6 +139,13 @@ static void set_peer(struct fetch_job *job, const struct fetch_request *req)
 	}
 	if (req->ca_file)
 		SET(job, CAINFO, req->ca_file);
+	set_pem(job, CURLOPT_CAINFO_BLOB, req->ca_pem);
+	set_pem(job, CURLOPT_SSLCERT_BLOB, req->cert_pem);
+	set_pem(job, CURLOPT_SSLKEY_BLOB, req->key_pem);
+	if (req->any_server) {
+		SET(job, SSL_VERIFYPEER, 0L);
+		SET(job, SSL_VERIFYHOST, 0L);
+	}
 	if (req->user || req->password) {
 		SET(job, HTTPAUTH, (long)CURLAUTH_BASIC);
 		SET(job, USERNAME, req->user ? req->user : "");
@@ -177,10 +195,13 @@ int fetch_internal_finish(struct fetch_job *job, CURLcode code, struct cl_err *e
 	const char *where = job->where;
 	const char *why = job->error[0] ? job->error : curl_easy_strerror(code);
 	char *redirect = NULL;
+	curl_off_t after = 0;
 	long status = 0;
 
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	job->reply.status = (int)status;
+	curl_easy_getinfo(job->easy, CURLINFO_RETRY_AFTER, &after);
+	job->reply.retry_after_s = after > 0 && after < 3600 ? (int)after : 0;
 	curl_easy_getinfo(job->easy, CURLINFO_REDIRECT_URL, &redirect);
 	if (redirect && mem_copy_str(job->reply.redirect, sizeof(job->reply.redirect), redirect) < 0)
 		job->reply.redirect[0] = '\0';

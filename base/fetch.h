@@ -5,6 +5,7 @@
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/buf.h"
@@ -19,6 +20,9 @@ struct fetch_request {
 	const char *const *headers;/* "Name: value" lines, NULL-terminated, or NULL */
 	const char *resolve;       /* "host:port:address,address": go there and nowhere else, or NULL */
 	const char *ca_file;       /* certificates to trust, or NULL: the library's own */
+	const char *ca_pem;        /* the same as text, or NULL */
+	const char *cert_pem, *key_pem; /* who we are in TLS, or NULL */
+	bool any_server;           /* its certificate is not checked: somebody asked for that */
 	const char *user, *password; /* for this host only (redirects are never followed), or NULL */
 	const void *body;          /* copied */
 	size_t body_len;
@@ -40,6 +44,7 @@ struct fetch_reply {
 	int status;                /* HTTP status, 0 if there was none */
 	char etag[128];
 	char redirect[2048];       /* where a 3xx points, absolute; "" = nowhere, or too long */
+	int retry_after_s;         /* when to ask again, as the server says; 0 = it does not */
 	struct buf body;           /* owned; buf_clear() */
 };
 
