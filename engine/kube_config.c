@@ -32,6 +32,7 @@ static int read_plugin(struct source *s, yaml_node_t *n, struct kube_config_plug
 static char *read_pem(struct source *s, yaml_node_t *n, const char *data, const char *file,
     struct cl_err *err);
 static char *read_whole(const char *dir, const char *name, struct cl_err *err);
+static yaml_node_t *item_of(struct source *s, yaml_node_t *n, size_t i);
 static yaml_node_t *child(struct source *s, yaml_node_t *n, const char *key);
 static const char *word(struct source *s, yaml_node_t *n, const char *key);
 static bool yes(struct source *s, yaml_node_t *n, const char *key);
@@ -204,8 +205,8 @@ static int read_plugin(struct source *s, yaml_node_t *n, struct kube_config_plug
     struct cl_err *err)
 {
 	const char *command = word(s, n, "command"), *version = word(s, n, "apiVersion");
-	yaml_node_t *args = child(s, n, "args"), *env = child(s, n, "env");
-	size_t count = 0;
+	yaml_node_t *args = child(s, n, "args"), *env = child(s, n, "env"), *item;
+	size_t count = 0, named_vars = 0;
 
 	if (!command || command[0] == '\0' || !version ||
 	    strncmp(version, "client.authentication.k8s.io/", 29) != 0 ||
@@ -217,25 +218,25 @@ static int read_plugin(struct source *s, yaml_node_t *n, struct kube_config_plug
 	p->cluster_info = yes(s, n, "provideClusterInfo");
 	p->args = mem_array(PLUGIN_WORDS + 1, sizeof(*p->args));
 	p->env = mem_array(PLUGIN_WORDS + 1, sizeof(*p->env));
-	if (args && args->type == YAML_SEQUENCE_NODE)
-		for (yaml_node_item_t *i = args->data.sequence.items.start;
-		    i < args->data.sequence.items.top && count < PLUGIN_WORDS; i++) {
-			yaml_node_t *a = yaml_document_get_node(&s->doc, *i);
+	while ((item = item_of(s, args, count)) && count < PLUGIN_WORDS)
+		p->args[count++] = mem_strdup(item->type == YAML_SCALAR_NODE ?
+		    (const char *)item->data.scalar.value : "");
+	for (size_t i = 0; (item = item_of(s, env, i)) && i < PLUGIN_WORDS; i++) {
+		const char *name = word(s, item, "name"), *value = word(s, item, "value");
 
-			if (a && a->type == YAML_SCALAR_NODE)
-				p->args[count++] = mem_strdup((const char *)a->data.scalar.value);
-		}
-	count = 0;
-	if (env && env->type == YAML_SEQUENCE_NODE)
-		for (yaml_node_item_t *i = env->data.sequence.items.start;
-		    i < env->data.sequence.items.top && count < PLUGIN_WORDS; i++) {
-			yaml_node_t *e = yaml_document_get_node(&s->doc, *i);
-			const char *name = word(s, e, "name"), *value = word(s, e, "value");
-
-			if (name && name[0] && !strchr(name, '=') && value)
-				p->env[count++] = mem_printf("%s=%s", name, value);
-		}
+		if (name && name[0] && !strchr(name, '=') && value)
+			p->env[named_vars++] = mem_printf("%s=%s", name, value);
+	}
 	return 0;
+}
+
+/* NULL: n is no list, or not that long. */
+static yaml_node_t *item_of(struct source *s, yaml_node_t *n, size_t i)
+{
+	if (!n || n->type != YAML_SEQUENCE_NODE ||
+	    i >= (size_t)(n->data.sequence.items.top - n->data.sequence.items.start))
+		return NULL;
+	return yaml_document_get_node(&s->doc, n->data.sequence.items.start[i]);
 }
 
 /* Base64 in the file itself, or another file; NULL and no error when neither is there. */

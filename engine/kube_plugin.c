@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,18 +133,26 @@ void kube_plugin_clear(struct kube_plugin_result *r)
 	memset(r, 0, sizeof(*r));
 }
 
+static bool plugin_is_there(const char *path)
+{
+	cl_autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+}
+
 /* NULL: there is no such program. */
 static char *plugin_find(const char *command)
 {
 	const char *path = getenv("PATH"), *p = path ? path : "/usr/local/bin:/usr/bin:/bin";
 
 	if (command[0] == '/')
-		return access(command, X_OK) == 0 ? mem_strdup(command) : NULL;
+		return plugin_is_there(command) ? mem_strdup(command) : NULL;
 	while (*p) {
 		size_t n = strcspn(p, ":");
 		char *full = mem_printf("%.*s/%s", (int)n, p, command);
 
-		if (p[0] == '/' && access(full, X_OK) == 0)
+		if (p[0] == '/' && plugin_is_there(full))
 			return full;
 		mem_free(full);
 		p += n + (p[n] == ':');

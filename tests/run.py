@@ -2,7 +2,8 @@
 """Run the tests: build what they need, run each label's tests one after another, count honestly.
 
 run.py [LABEL...]     labels: lint unit contract regress vt migrate fuzz e2e (none named: these, in that order) and long: the
-                      end-to-end scripts that take long, since they build and try what all fourteen stacks need
+                      end-to-end scripts that take long, since they build and try what all fourteen stacks need; and e2e-kube:
+                      those of tests/e2e-kube on a real cluster, KUBECONFIG's or the one that tests/cluster/up makes
 run.py LABEL/NAME...  only tests whose name contains NAME
 
 A test is an executable in tests/LABEL/ (test_*, or *.test run by that folder's run.py).  Exit 0 passed, 77
@@ -18,14 +19,14 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long")
+LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long", "e2e-kube")
 LONG = ("test_stacks", "test_stack_add", "test_php_ruby", "test_databases", "test_maven_repositories", "test_runtime_faults", "test_packages",
         "test_repository", "test_limits")  # each with all that its stacks need built first
 PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 LANES = 2
 LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_runtime")
 AGAIN_BELOW = 300  # seconds: a longer script is not run a second time
-TIMEOUT = {"e2e": 2400, "long": 5400, "regress": 600, "vt": 600, "contract": 600}
+TIMEOUT = {"e2e": 2400, "e2e-kube": 2400, "long": 5400, "regress": 600, "vt": 600, "contract": 600}
 FUZZ_SECONDS = int(os.environ.get("CODINGLAB_FUZZ_SECONDS", "30"))
 LOGS = ROOT / "build" / "test-logs"
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
@@ -135,6 +136,23 @@ def run_scripts(tally, label, match, env):
             done.result()
 
 
+def with_cluster(tally, match, env):
+    """The scripts of e2e-kube on the cluster that KUBECONFIG names, or on one that is there for them only."""
+    made = not os.environ.get("KUBECONFIG")
+    if made:
+        p = subprocess.run([ROOT / "tests/cluster/up"], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+        print(p.stdout, end="", flush=True)
+        if p.returncode:
+            tally.add("e2e-kube/cluster", 0, 1)
+            return
+        env = {**env, "KUBECONFIG": p.stdout.rstrip().rsplit("\n", 1)[-1], "CODINGLAB_TEST_CLUSTER": "own"}
+    try:
+        run_scripts(tally, "e2e-kube", match, env)
+    finally:
+        if made:
+            subprocess.run([ROOT / "tests/cluster/down"], stdin=subprocess.DEVNULL)
+
+
 def run_unit(tally, match):
     for f in sorted((ROOT / "build/dev/bin").glob("unit_*")):
         if match and match not in f.name:
@@ -174,12 +192,12 @@ def main():
     os.environ.setdefault("LANG", "C.UTF-8")
     os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/store")
     LOGS.mkdir(parents=True, exist_ok=True)
-    wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS if label != "long"]
+    wanted = [(w.split("/", 1) + [""])[:2] for w in sys.argv[1:]] or [[label, ""] for label in LABELS if label not in ("long", "e2e-kube")]
     for label, _ in wanted:
         if label not in LABELS:
             sys.exit(f"no such label: {label}. Labels: {' '.join(LABELS)}")
     tally, t0 = Tally(), time.time()
-    scripted = {"contract", "regress", "vt", "migrate", "e2e", "long"}
+    scripted = {"contract", "regress", "vt", "migrate", "e2e", "long", "e2e-kube"}
     if any(label in scripted | {"unit", "lint"} for label, _ in wanted):
         print("building (dev: sanitizers, -Werror) ...", flush=True)
         if not build("dev"):
@@ -195,6 +213,8 @@ def main():
             run_unit(tally, match)
         elif label == "fuzz":
             run_fuzz(tally, match)
+        elif label == "e2e-kube":
+            with_cluster(tally, match, env)
         else:
             run_scripts(tally, label, match, env)
     if tally.bad:
