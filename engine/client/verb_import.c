@@ -300,6 +300,31 @@ int verb_import_export(struct verb_ctx *ctx, const struct verb_args *args)
 	return rc;
 }
 
+/* Saves and releases are backed up as what the repository holds: those on their way there are waited
+ * for.  Only those that were under way when this began, or a busy lab would never be backed up. */
+static int await_pushes(struct verb_ctx *ctx)
+{
+	bool json = ctx->json;
+	json_t *reply, *ops;
+	int rc = verb_rest_call(ctx, "GET", "/v1/ops?limit=1000", NULL, &reply);
+
+	if (rc)
+		return rc;
+	ctx->json = false; /* stdout is for the archive */
+	ops = json_object_get(reply, "ops");
+	for (size_t i = json_array_size(ops); i-- > 0 && rc == 0;) {
+		const json_t *op = json_array_get(ops, i);
+
+		if (strcmp(verb_out_str(op, "kind"), "image push") != 0 || verb_out_str(op, "finished")[0])
+			continue;
+		verb_out_note(ctx, "backup: waiting for an image on its way into the repository");
+		rc = verb_rest_follow(ctx, verb_out_int(op, "id"));
+	}
+	ctx->json = json;
+	json_decref(reply);
+	return rc;
+}
+
 int verb_import_backup(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	const char *file = verb_args_get(args, "FILE");
@@ -316,7 +341,9 @@ int verb_import_backup(struct verb_ctx *ctx, const struct verb_args *args)
 		err_hint(&err, "ssh lab backup - > lab.backup");
 		return verb_out_error(ctx, &err);
 	}
-	rc = open_ticket(ctx, "/v1/backup", NULL, &x, NULL, 0);
+	rc = await_pushes(ctx);
+	if (rc == 0)
+		rc = open_ticket(ctx, "/v1/backup", NULL, &x, NULL, 0);
 	if (rc)
 		return rc;
 	rc = out ? receive(ctx, &x, -1, &err) : export_to(ctx, file, &x);
