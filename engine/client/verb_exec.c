@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "engine/client/client.h"
+#include "engine/client/verb_copy.h"
 #include "engine/client/verb_out.h"
 #include "engine/client/verb_rest.h"
 #include "engine/client/verbs.h"
@@ -391,9 +392,30 @@ int verb_exec_enter(struct verb_ctx *ctx, const struct verb_args *args)
 	return start(ctx, args->nrest ? argv_of(args) : json_pack("{s:b}", "shell", 1), tier, (int)n);
 }
 
+int verb_exec_program(struct verb_ctx *ctx, const char *const *argv)
+{
+	json_t *body = json_object(), *list = json_array();
+	struct cl_err err = {0};
+
+	for (size_t i = 0; argv[i]; i++) {
+		if (json_array_append_new(list, json_string(argv[i])) == 0)
+			continue;
+		json_decref(body);
+		json_decref(list);
+		err_set(&err, CL_USAGE, "run: the command is not UTF-8");
+		return verb_out_error(ctx, &err);
+	}
+	json_object_set_new(body, "argv", list);
+	return start(ctx, body, ctx->tier, ctx->n);
+}
+
 int verb_exec_line(struct verb_ctx *ctx, const char *line)
 {
 	const char *first = line + strspn(line, " \t\n");
+	int rc;
+
+	if (verb_copy_line(ctx, line, &rc))
+		return rc;
 
 	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */
 	if (verb_find_line(line) || !ctx->project[0] || verb_known_word(line) || !*first ||

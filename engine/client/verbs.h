@@ -49,6 +49,8 @@ VERB(verb_exec_shell);
 VERB(verb_exec_enter);
 /* A line for sh -c in the project's container (or ctx->tier's instance), as an SSH exec request. */
 int verb_exec_command(struct verb_ctx *ctx, const char *line);
+/* Words (NULL at the end) as a program there, without a shell of ours. */
+int verb_exec_program(struct verb_ctx *ctx, const char *const *argv);
 /* What an SSH client asked to run: a verb, else (with a project) a command as above. */
 int verb_exec_line(struct verb_ctx *ctx, const char *line);
 

@@ -9,6 +9,7 @@
 #include "sshd/conn/link.h"
 #include "sshd/conn/pump.h"
 
+#define REQUEST_SFTP "sftp-server" /* the verb program runs it in the project's container */
 #define REQUEST_NOTES 5 /* refusals of forwarding that are logged */
 
 static const char request_help[] =
@@ -99,8 +100,7 @@ static int subsystem_cb(ssh_session session, ssh_channel channel, const char *na
 
 	if (c->state != CHAN_IDLE || c->ending || !name || strcmp(name, "sftp") != 0)
 		return 1;
-	chan_finish(c, 10, "codinglab: sftp: not implemented. "
-	    "`ssh USER+PROJECT@HOST 'cat > FILE'` copies a file until it is");
+	ask_open(c, true, REQUEST_SFTP);
 	return 0;
 }
 

@@ -214,9 +214,27 @@ def test_no_terminal_no_screen(g):
     assert r.returncode == 2 and b"needs a terminal" in r.stderr and not r.stdout, r
 
 
-def test_sftp_says_that_it_is_not_there(g):
-    r = g.ssh("sftp", options=["-s"])
-    assert r.returncode == 10 and b"not implemented" in r.stderr, r
+def test_sftp_is_a_program_of_the_project(g):
+    for name, row in (("passwd", "alice:x:200001:200001::/:/bin/sh"), ("group", "alice:x:200001:")):
+        (g.dir / name).write_text(row + "\n")
+        (g.dir / name).chmod(0o644)
+    g.program("sftp-server", f"#!/bin/sh\nexport LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD={g.dir}/passwd "
+              f"NSS_WRAPPER_GROUP={g.dir}/group\nexec /usr/lib/openssh/sftp-server\n")
+    g.program("codinglab", gateway.VERBS.replace("exec /bin/sh", f"PATH={g.bin}:$PATH; exec /bin/sh"))
+    try:
+        with open(f"{g.dir}/here", "wb") as f:
+            f.write(os.urandom(300_000))
+        batch = f"put {g.dir}/here there\nget there {g.dir}/back\nls -l\n"
+        argv = ["sftp", "-b", "-", *g.argv(user="alice+shop")[1:]]
+        argv[argv.index("-p")] = "-P"
+        r = subprocess.run(argv, input=batch.encode(), capture_output=True, timeout=60)
+        assert r.returncode == 0 and b"300000" in r.stdout, r
+        same = [open(f"{g.dir}/{n}", "rb").read() for n in ("here", "back", "work-shop/there")]
+        assert same[0] == same[1] == same[2]
+    finally:
+        g.program("codinglab", gateway.VERBS)
+    r = g.ssh("netconf", options=["-s"])
+    assert r.returncode and not r.stdout, r
 
 
 def test_forwardings_are_refused(g):
