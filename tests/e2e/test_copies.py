@@ -24,8 +24,8 @@ class World:
         self.alice.ssh("project create shop --stack python")
         self.alice.ssh("project member add bob viewer -p shop")
         config = "\n".join(
-            f"Host {who.name}{dash}{project}\n HostName 127.0.0.1\n User {who.name}{'+' + project if project else ''}\n IdentityFile {who.key}\n"
-            for who in (self.alice, self.bob) for dash, project in (("", ""), ("-", "shop"), ("-", "alice.shop"), ("-", "nothing")))
+            f"Host {who.name}{dash}{project.replace(':', '-')}\n HostName 127.0.0.1\n User {who.name}{'+' + project if project else ''}\n IdentityFile {who.key}\n"
+            for who in (self.alice, self.bob) for dash, project in (("", ""), ("-", "shop"), ("-of-", "alice:shop"), ("-", "nothing")))
         (self.dir / "config").write_text(config + f"Host *\n Port {lab.port}\n IdentitiesOnly yes\n IdentityAgent none\n BatchMode yes\n"
                                          f" LogLevel ERROR\n StrictHostKeyChecking accept-new\n UserKnownHostsFile {lab.dir}/known_hosts\n")
         self.ssh = f"ssh -F {self.dir}/config"
@@ -141,7 +141,7 @@ def test_a_push_to_deploy_deploys(w):
 
 
 def test_refusals_say_why(w):
-    for host in ("bob-alice.shop", "bob-shop", "alice-nothing"):
+    for host in ("bob-of-alice-shop", "bob-shop", "alice-nothing"):
         for tool, args in (("scp", (w.dir / "config", f"{host}:x")), ("sftp", ("-b", "-", host))):
             r = w.copy(tool, *args, check=False)
             assert r.returncode and re.search(rb"codinglab: .*(not found|no such project|viewer|editor|may|not permitted)", r.stderr), (host, r)
@@ -153,7 +153,8 @@ def test_refusals_say_why(w):
 
 
 def test_a_killed_client_leaves_no_server(w):
-    p = subprocess.Popen(["sftp", "-F", f"{w.dir}/config", "alice-shop"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    p = subprocess.Popen(["sftp", "-F", f"{w.dir}/config", "alice-shop"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL)
     p.stdin.write(b"ls\n")
     p.stdin.flush()
     count = lambda: w.alice.ssh("pgrep -c sftp-server", "shop", check=False).stdout.strip()
