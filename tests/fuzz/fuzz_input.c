@@ -20,6 +20,40 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Cells of a code point by Unicode's East Asian Width, where no two tables disagree; -1 elsewhere. */
+static int known_width(uint32_t cp)
+{
+	static const struct {
+		uint32_t from, to;
+		int cells;
+	} rows[] = {{0x20, 0x7E, 1}, {0xA1, 0xA7, 1}, {0xC0, 0x2FF, 1}, {0x391, 0x3FF, 1}, {0x410, 0x481, 1},
+	    {0x5D0, 0x5EA, 1}, {0x3041, 0x3096, 2}, {0x30A1, 0x30FA, 2}, {0x3400, 0x4DBF, 2},
+	    {0x4E00, 0x9FFF, 2}, {0xAC00, 0xD7A3, 2}, {0xF900, 0xFA6D, 2}, {0xFF01, 0xFF60, 2},
+	    {0x20000, 0x2A6DF, 2}};
+
+	for (size_t i = 0; i < CL_COUNT(rows); i++)
+		if (cp >= rows[i].from && cp <= rows[i].to)
+			return rows[i].cells;
+	return -1;
+}
+
+/* Columns that are counted are columns that a terminal moves by. */
+static void width(const char *s, size_t n)
+{
+	int cells = 0, one;
+	uint32_t cp;
+
+	for (size_t i = 0; i < n;) {
+		i += utf8_decode(s + i, n - i, &cp);
+		one = known_width(cp);
+		if (one < 0)
+			return;
+		cells += one;
+	}
+	if (utf8_width(s, n) != cells)
+		abort();
+}
+
 static void screen(const char *s, size_t n)
 {
 	cl_autofree char *heap = screen_safe_dup(s, n, 0);
@@ -33,6 +67,7 @@ static void screen(const char *s, size_t n)
 		    (cp >= 0x2066 && cp <= 0x2069))
 			abort();
 	}
+	width(heap, len);
 	/* A cut form is the beginning of the whole one. */
 	if (memcmp(cut, heap, screen_safe(cut, size, s, n, 0)) != 0 || !utf8_valid(heap, len))
 		abort();
