@@ -98,6 +98,8 @@ const struct config_option config_table[] = {
 	"registries|open|none"},
     {"build.registries", CONFIG_STR, "", 0, 0,
 	"hosts beside those the stacks name: HOST,.DOMAIN,..."},
+    {"build.from", CONFIG_STR, "lab", 0, 0,
+	"what FROM of a project's own Containerfile may name: lab (this lab's images) or any (also images of registries)"},
     {"build.memory_mb", CONFIG_INT, "2048", 64, 1048576, "memory of a build, MiB"},
     {"build.timeout_s", CONFIG_INT, "1800", 1, 86400, "a build of user code must end within"},
     {"deploy.health_timeout_s", CONFIG_INT, "60", 1, 3600, "a new instance must answer within"},

@@ -179,6 +179,22 @@ struct backend_build {
 	int64_t memory;
 };
 
+/* Make an application image by the project's own Containerfile. */
+struct backend_file {
+	char id[64];              /* "app/p12"; the image is ID:opN */
+	int64_t project, op;
+	const char *text;         /* the file */
+	size_t len;
+	const char *const *images; /* ids of the images that FROM may name, NULL-terminated */
+	bool any;                 /* and those of any registry */
+	int64_t memory;
+};
+
+struct backend_file_made {
+	char digest[128];
+	int port;                 /* that it exposes, 0 = it does not say */
+};
+
 /* Fill an empty workspace (replace: any) from an upload or a URL. */
 struct backend_import {
 	int64_t project;
@@ -282,6 +298,9 @@ struct backend_ops {
 	    struct cl_err *err);
 	int (*build)(struct backend *b, const struct backend_build *spec, const struct backend_job *job,
 	    char *digest, size_t size, struct cl_err *err);
+	/* The same by a Containerfile of the project's own. */
+	int (*build_file)(struct backend *b, const struct backend_file *spec,
+	    const struct backend_job *job, struct backend_file_made *out, struct cl_err *err);
 	/* A stack's image from its folder (images/<folder>/<file>), id as its name. */
 	int (*image_build)(struct backend *b, const char *folder, const char *file, const char *id,
 	    const struct backend_job *job, struct cl_err *err);

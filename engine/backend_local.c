@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "engine/broker/broker_proto.h"
 #include "engine/edge.h"
+#include "engine/local_file.h"
 #include "engine/local_import.h"
 #include "engine/local_link.h"
 #include "engine/stacks.h"
@@ -413,6 +414,12 @@ static int local_build(struct backend *b, const struct backend_build *s,
 	return ask_job(b, m, &j, text_cb, err);
 }
 
+static int local_build_file(struct backend *b, const struct backend_file *s,
+    const struct backend_job *job, struct backend_file_made *out, struct cl_err *err)
+{
+	return local_file_build(of(b)->link, s, job, out, err);
+}
+
 static int local_image_build(struct backend *b, const char *folder, const char *file,
     const char *id, const struct backend_job *job, struct cl_err *err)
 {
@@ -663,6 +670,7 @@ const struct backend_ops backend_local_ops = {
 	.route_add = local_route_add, .route_drain = local_route_drain,
 	.route_list = local_route_list, .route_stats = local_route_stats, .run = local_run,
 	.logs = local_logs, .exec = local_exec, .build = local_build,
+	.build_file = local_build_file,
 	.image_build = local_image_build, .image_list = local_image_list,
 	.image_remove = local_image_remove,
 	.image_push = local_image_push, .image_pull = local_image_pull,

@@ -281,6 +281,17 @@ static int sim_build(struct backend *b, const struct backend_build *spec,
 	return rc;
 }
 
+static int sim_build_file(struct backend *b, const struct backend_file *spec,
+    const struct backend_job *job, struct backend_file_made *out, struct cl_err *err)
+{
+	struct backend_build same = { .project = spec->project, .op = spec->op };
+
+	(void)mem_copy_str(same.id, sizeof(same.id), spec->id);
+	(void)mem_copy_str(same.onto, sizeof(same.onto), "base");
+	out->port = 0;
+	return sim_build(b, &same, job, out->digest, sizeof(out->digest), err);
+}
+
 static int sim_image_build(struct backend *b, const char *folder, const char *file, const char *id,
     const struct backend_job *job, struct cl_err *err)
 {
@@ -632,6 +643,7 @@ const struct backend_ops backend_sim_ops = {
 	.logs = sim_logs,
 	.exec = sim_exec,
 	.build = sim_build,
+	.build_file = sim_build_file,
 	.image_build = sim_image_build,
 	.image_list = sim_image_list,
 	.image_remove = sim_image_remove,

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/event.h"
+#include "engine/deploy_file.h"
 #include "engine/image.h"
 #include "engine/manifest.h"
 #include "engine/plan.h"
@@ -36,6 +37,7 @@ struct deploy_build {
 	const struct stack *stack;
 	struct appfile app;
 	char id[64], digest[128];
+	struct deploy_file file;
 	struct cl_err err;
 };
 
@@ -316,6 +318,13 @@ static void deploy_build_work(struct op_live *o, void *arg)
 	if (deploy_read(o, b, ".codinglab.json", appfile_add_json) != 0 ||
 	    deploy_read(o, b, "Procfile", appfile_add_procfile) != 0)
 		return;
+	if (deploy_file_find(&b->file, be, o->project, b->spec.uid, &b->app, &b->err) != 0)
+		return;
+	if (b->file.name[0] != '\0') {
+		(void)deploy_file_build(&b->file, be, b->stacks, &b->spec, &job, b->digest,
+		    sizeof(b->digest), &b->err);
+		return;
+	}
 	b->spec.build = (char **)(uintptr_t)appfile_get(&b->app, b->stack, STACK_BUILD);
 	b->spec.cmd = (char **)(uintptr_t)appfile_get(&b->app, b->stack, STACK_SERVE);
 	(void)be->ops->build(be, &b->spec, &job, b->digest, sizeof(b->digest), &b->err);
@@ -384,7 +393,9 @@ static void deploy_build_done(struct op_live *o, void *arg)
 static int deploy_built(struct op_live *o, const struct deploy_build *b, int version,
     struct cl_err *err)
 {
-	char *const *migrate = appfile_get(&b->app, b->stack, STACK_MIGRATE);
+	bool own = b->file.name[0] != '\0';
+	char *const *migrate = own ? b->app.command[STACK_MIGRATE]
+	    : appfile_get(&b->app, b->stack, STACK_MIGRATE);
 	cl_autofree char *config = NULL;
 	char tag[32], image[128];
 	struct store_env row;
@@ -392,9 +403,10 @@ static int deploy_built(struct op_live *o, const struct deploy_build *b, int ver
 	int rc;
 
 	release_init(&r);
-	r.port = b->app.port > 0 ? b->app.port : b->stack->port;
+	r.own = own;
+	r.port = b->app.port > 0 ? b->app.port : b->file.port > 0 ? b->file.port : b->stack->port;
 	(void)mem_copy_str(r.health, sizeof(r.health), b->app.health[0] != '\0' ? b->app.health :
-	    b->stack->health);
+	    own ? DEPLOY_FILE_HEALTH : b->stack->health);
 	r.migrate = (char **)(uintptr_t)migrate; /* borrowed for the printing */
 	r.migrated = migrate == NULL;
 	rc = store_env_get(o->e->store, o->project, o->env, &row, err);
@@ -443,6 +455,7 @@ static void deploy_build_failed(struct op_live *o, struct cl_err *why, int versi
 
 static void deploy_build_free(struct deploy_build *b)
 {
+	deploy_file_clear(&b->file);
 	appfile_clear(&b->app);
 	stacks_give(b->stacks);
 	mem_free(b);

@@ -326,8 +326,7 @@ static void import_result(const struct import_job *j, char *out, size_t size)
 		(void)snprintf(out + at, size - at, "; stack %s", j->stack->id);
 	at += strlen(out + at);
 	if (import_has(j->got.top, "Dockerfile") || import_has(j->got.top, "Containerfile"))
-		(void)snprintf(out + at, size - at, "; its Dockerfile is not used: the stack builds the "
-		    "image");
+		(void)snprintf(out + at, size - at, "; its Containerfile is what `ship` builds");
 	at += strlen(out + at);
 	if (j->got.note[0] != '\0')
 		(void)snprintf(out + at, size - at, "; %.200s", j->got.note);

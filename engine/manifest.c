@@ -292,12 +292,12 @@ static void manifest_app(struct backend_spec *s, const struct manifest *m)
 	char text[256];
 
 	(void)mem_copy_str(s->image, sizeof(s->image), r->digest);
-	(void)mem_copy_str(s->workdir, sizeof(s->workdir), "/app");
+	(void)mem_copy_str(s->workdir, sizeof(s->workdir), r->own ? "" : "/app");
 	s->uid = s->gid = MANIFEST_UID_WAS;
 	s->memory = MANIFEST_MEMORY_WAS;
 	s->pids = 256;
 	manifest_mount(s, BACKEND_MOUNT_TMP, "", "/tmp");
-	for (size_t i = 0; i < m->stack->nenv; i++)
+	for (size_t i = 0; i < m->stack->nenv && !r->own; i++)
 		manifest_set_var(s, m->stack->env[i].name, m->stack->env[i].value);
 	for (size_t i = 0; i < r->nvars; i++)
 		manifest_set_var(s, r->vars[i].name, r->vars[i].value);

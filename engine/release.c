@@ -82,6 +82,8 @@ char *release_print(const struct release *r)
 		json_object_set_new(vars, r->vars[i].name, json_string(r->vars[i].value));
 	json_object_set_new(o, "port", json_integer(r->port));
 	json_object_set_new(o, "health", json_string(r->health));
+	if (r->own)
+		json_object_set_new(o, "own", json_true());
 	json_object_set_new(o, "migrated", json_boolean(r->migrated));
 	json_object_set_new(o, "migrate", r->migrate != NULL ? json_incref(argv) : json_null());
 	json_object_set_new(o, "vars", vars);
@@ -93,7 +95,8 @@ char *release_print(const struct release *r)
 
 int release_parse(struct release *r, const char *text, size_t len, struct cl_err *err)
 {
-	static const char *const known[] = { "port", "health", "migrate", "migrated", "vars", NULL };
+	static const char *const known[] = { "port", "health", "own", "migrate", "migrated", "vars",
+		NULL };
 	struct field_ctx c = { "release", err };
 	json_error_t why;
 	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why), *v;
@@ -115,6 +118,7 @@ int release_parse(struct release *r, const char *text, size_t len, struct cl_err
 	if (rc == 0)
 		rc = release_parse_vars(r, &c, json_object_get(o, "vars"));
 	r->port = (int)port;
+	r->own = json_is_true(json_object_get(o, "own"));
 	r->migrated = json_is_true(json_object_get(o, "migrated"));
 	json_decref(o);
 	return rc;

@@ -33,7 +33,7 @@ void appfile_clear(struct appfile *a)
 int appfile_add_json(struct appfile *a, const char *text, size_t len, struct cl_err *err)
 {
 	static const char *const known[] = { "run", "serve", "build", "migrate", "test", "repl",
-		"debug", "lsp", "port", "health", NULL };
+		"debug", "lsp", "port", "health", "containerfile", NULL };
 	struct field_ctx c = { ".codinglab.json", err };
 	json_error_t why;
 	json_t *o = len <= APPFILE_MAX ? json_loadb(text, len, JSON_REJECT_DUPLICATES, &why) : NULL;
@@ -51,6 +51,11 @@ int appfile_add_json(struct appfile *a, const char *text, size_t len, struct cl_
 		rc = field_str(&c, o, "health", true, 1, a->health, sizeof(a->health));
 	if (rc == 0 && a->health[0] != '\0' && a->health[0] != '/')
 		rc = field_fail(&c, "health", "must start with /");
+	if (rc == 0 && json_is_false(json_object_get(o, "containerfile")))
+		(void)mem_copy_str(a->containerfile, sizeof(a->containerfile), "-");
+	else if (rc == 0)
+		rc = field_str(&c, o, "containerfile", true, 1, a->containerfile,
+		    sizeof(a->containerfile));
 	for (int i = 0; i < STACK_COMMANDS && rc == 0; i++) {
 		const json_t *v = json_object_get(o, known[i]);
 

@@ -15,6 +15,7 @@ struct appfile {
 	char **command[STACK_COMMANDS]; /* owned argv, NULL = not said */
 	int port;                       /* 0 = not said */
 	char health[128];               /* "" = not said */
+	char containerfile[256];        /* the file's name, "-" = none is used, "" = not said */
 };
 
 void appfile_init(struct appfile *a);

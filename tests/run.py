@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long", "e2e-kube")
 LONG = ("test_stacks", "test_stack_add", "test_php_ruby", "test_databases", "test_maven_repositories", "test_runtime_faults", "test_packages",
         "test_repository", "test_limits")  # each with all that its stacks need built first
-PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
+PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-copy codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 LANES = 2
 LONGEST = ("test_stacks", "test_backup", "test_import", "test_saves", "test_runtime")
 AGAIN_BELOW = 300  # seconds: a longer script is not run a second time

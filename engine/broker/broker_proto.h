@@ -7,7 +7,7 @@
  *   engine <--parts---- broker      LINE, INSTANCE, IMAGE, DATA, CHANGE: any number
  *   engine <--end------ broker      OK (with the verb's results) or ERROR
  *
- * During a long verb (RUN, LOGS, BUILD, IMAGE_BUILD, IMPORT, WATCH, PUSH, PULL,
+ * During a long verb (RUN, LOGS, BUILD, STAGE_*, IMAGE_BUILD, IMPORT, WATCH, PUSH, PULL,
  * REPOSITORY_GC) the engine may send CANCEL; closing
  * the connection has the same effect.  The broker then removes what the verb had started.
  *
@@ -79,6 +79,14 @@ enum broker_verb {
 	BROKER_TRANSFER,         /* u32 0; u32 peer_uid: an upload (2: a backup), or
 	                            u32 1; u32 peer_uid; i64 project; u32 uid; u32 gid; str format;
 	                            str prefix; fd extra: an export -> OK str ticket */
+	BROKER_STAGE_BEGIN,      /* i64 project; i64 op; i32 n; str image; u32 pull; i64 memory
+	                            -> LINE... OK list env ("NAME=value"); list entrypoint; list cmd;
+	                            str user; str workdir; i32 port (list as argv) */
+	BROKER_STAGE_RUN,        /* i64 project; i64 op; i32 n; argv; vars; str user; str workdir;
+	                            i32 timeout_s -> LINE... OK i32 status */
+	BROKER_STAGE_COMMIT,     /* i64 op; i32 n; str id; str tag; str workdir; i32 port;
+	                            argv entrypoint; argv cmd; vars; vars labels -> OK str digest */
+	BROKER_STAGE_END,        /* i64 project; i64 op: nothing of it stays but the image */
 	BROKER_CANCEL,           /* ends the running long verb */
 	BROKER_VERBS_END,
 };

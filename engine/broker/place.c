@@ -87,6 +87,8 @@ void place_load(struct place *p)
 	set(p->images, sizeof(p->images), "images.dir");
 	if (!program(p->helper, sizeof(p->helper), "codinglab-pty"))
 		log_warn("codinglab-pty: not there; terminals go through the container engine");
+	if (!program(p->copy, sizeof(p->copy), "codinglab-copy"))
+		log_warn("codinglab-copy: not there; a Containerfile of a project is not built");
 	set(p->trust, sizeof(p->trust), "trust.dir");
 	load_network(p);
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");

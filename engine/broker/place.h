@@ -22,6 +22,7 @@ struct place {
 	char edge[256];        /* edge.dir */
 	char images[256];      /* images.dir: the stacks' folders */
 	char helper[256];      /* codinglab-pty, mounted into dev containers; "" = none */
+	char copy[256];        /* codinglab-copy, mounted into builds by a project's Containerfile; "" = none */
 	char trust[256];       /* trust.dir: what dev containers and builds trust, mounted where it is */
 	char proxy[256];       /* proxy.doors: folders with the proxy's sockets; "" = there is none */
 	char net[256];         /* codinglab-net, mounted where there is a proxy */

@@ -74,9 +74,9 @@ static void give_trust(json_t *body, const struct place *p)
 }
 
 /* A variable that the container does not have already: a project's own word wins. */
-static void add_var(json_t *body, const char *name, const char *value)
+static void add_var(json_t *list, const char *name, const char *value)
 {
-	json_t *list = json_object_get(body, "Env"), *item;
+	json_t *item;
 	size_t i, n = strlen(name);
 	const char *text;
 
@@ -107,7 +107,7 @@ static void give_proxy(json_t *body, const struct place *p, enum reach_kind kind
 	add_mount(body, path, REACH_PROXY);
 	add_mount(body, p->net, REACH_HELPER);
 	for (size_t i = 0; i < CL_COUNT(vars); i++)
-		add_var(body, vars[i].name, vars[i].value);
+		add_var(json_object_get(body, "Env"), vars[i].name, vars[i].value);
 	json_array_insert_new(cmd, 0, json_string(REACH_PROXY "/proxy.sock"));
 	json_array_insert_new(cmd, 0, json_string(REACH_HELPER));
 }
@@ -116,6 +116,12 @@ void reach_give(json_t *body, const struct place *p, enum reach_kind kind)
 {
 	give_trust(body, p);
 	give_proxy(body, p, kind);
+}
+
+void reach_vars(json_t *env, const struct place *p, enum reach_kind kind)
+{
+	for (size_t i = 0; i < CL_COUNT(vars) && reach_proxied(p, kind); i++)
+		add_var(env, vars[i].name, vars[i].value);
 }
 
 json_t *reach_undo(const json_t *config)

@@ -27,6 +27,9 @@ const char *reach_text(const struct place *p);
 /* Add to the body of POST /containers/create, which has HostConfig.Mounts. */
 void reach_give(json_t *body, const struct place *p, enum reach_kind kind);
 
+/* The variables that go with it, for a program that is started in such a container: added to ["NAME=value"]. */
+void reach_vars(json_t *env, const struct place *p, enum reach_kind kind);
+
 /* Instructions ("CMD [...]", "ENV NAME=") that take it out of an image committed from such a container,
  * whose configuration (inspect's Config) this is; an array, owned by the caller, empty where there is
  * nothing to take out. */

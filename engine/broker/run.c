@@ -123,8 +123,9 @@ int run_logs(const struct broker *b, const char *name, int tail, bool follow, st
 	return rc;
 }
 
-int run_check(const struct broker *b, const char *name, const char *command, int *status,
-    struct cl_err *err)
+/* Start body in the container and read its output to the deadline. */
+static int exec_read(const struct broker *b, const char *name, json_t *body, int64_t deadline,
+    mux_cb *cb, void *arg, int *status, struct cl_err *err)
 {
 	char url[DOCKER_URL], full[PLACE_NAME], id[128];
 	cl_autoclose int fd = -1;
@@ -134,8 +135,7 @@ int run_check(const struct broker *b, const char *name, const char *command, int
 
 	place_container(&b->place, name, full);
 	docker_url(url, "/containers/%s/exec", full);
-	if (docker_call(&b->docker, "POST", url, json_pack("{s:[s,s,s], s:b, s:b}", "Cmd", "/bin/sh",
-	    "-c", command, "AttachStdout", 1, "AttachStderr", 1), &j, err) != 201) {
+	if (docker_call(&b->docker, "POST", url, body, &j, err) != 201) {
 		json_decref(j);
 		return -1;
 	}
@@ -146,9 +146,26 @@ int run_check(const struct broker *b, const char *name, const char *command, int
 	fd = docker_upgrade(&b->docker, url, json_pack("{s:b, s:b}", "Detach", 0, "Tty", 0), &early,
 	    err);
 	if (fd >= 0)
-		rc = drain(fd, &early, clock_ms() + CHECK_MS, drop_cb, NULL, err);
+		rc = drain(fd, &early, deadline, cb, arg, err);
 	buf_clear(&early);
 	return rc < 0 ? -1 : run_exit_status(b, id, status, err);
+}
+
+int run_check(const struct broker *b, const char *name, const char *command, int *status,
+    struct cl_err *err)
+{
+	return exec_read(b, name, json_pack("{s:[s,s,s], s:b, s:b}", "Cmd", "/bin/sh", "-c", command,
+	    "AttachStdout", 1, "AttachStderr", 1), clock_ms() + CHECK_MS, drop_cb, NULL, status, err);
+}
+
+int run_exec(const struct broker *b, const char *name, json_t *body, struct line *out,
+    int timeout_s, int *status, struct cl_err *err)
+{
+	int rc = exec_read(b, name, body, clock_ms() + timeout_s * INT64_C(1000), line_add, out, status,
+	    err);
+
+	line_flush(out);
+	return rc;
 }
 
 int run_exit_status(const struct broker *b, const char *id, int *status, struct cl_err *err)

@@ -19,6 +19,10 @@ int run_logs(const struct broker *b, const char *name, int tail, bool follow, st
 /* A shell command inside, its output dropped, 10 s at most. */
 int run_check(const struct broker *b, const char *name, const char *command, int *status,
     struct cl_err *err);
+/* A program inside, its lines to out: body is what POST /containers/NAME/exec takes (consumed).  CL_TIMEOUT
+ * leaves it running. */
+int run_exec(const struct broker *b, const char *name, json_t *body, struct line *out,
+    int timeout_s, int *status, struct cl_err *err);
 /* Exit status of an exec whose stream has ended. */
 int run_exit_status(const struct broker *b, const char *id, int *status, struct cl_err *err);
 
