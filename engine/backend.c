@@ -21,6 +21,8 @@ void backend_list_clear(struct backend_list *l)
 
 void backend_images_clear(struct backend_images *l)
 {
+	for (size_t i = 0; i < l->n; i++)
+		mem_free(l->items[i].labels);
 	mem_free(l->items);
 	l->items = NULL;
 	l->n = 0;

@@ -127,6 +127,7 @@ struct backend_image {
 	int64_t created_ms;
 	int containers;           /* made of it, running or not */
 	bool current;             /* its recipe and its parent would make it so again */
+	char *labels;             /* of a stack's image: heap, a JSON object of strings; or NULL */
 };
 
 struct backend_images {

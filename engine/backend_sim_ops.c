@@ -319,6 +319,8 @@ static int sim_image_list(struct backend *b, struct backend_images *out, struct 
 		out->items[out->n] = s->images[i];
 		out->items[out->n].current = !backend_sim_rule_hits(s, SIM_FAIL,
 		    "outdated", s->images[i].id);
+		if (strchr(s->images[i].id, '/') == NULL)
+			out->items[out->n].labels = mem_strdup("{\"base\":\"sim\",\"packages\":\"0\"}");
 		out->n++;
 	}
 	return backend_sim_end(s, 0);

@@ -10,13 +10,15 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/registry.h"
+#include "engine/schema.h"
 #include "engine/stacks.h"
 #include "engine/stored.h"
 
 struct image_known {
 	char id[64];
 	enum image_state state;
-	struct backend_image seen;  /* id "" = the store has none */
+	struct backend_image seen;  /* id "" = the store has none; its labels are below */
+	json_t *labels;             /* owned; NULL = none are known */
 	char reason[300];
 };
 
@@ -41,6 +43,7 @@ static void image_ask(struct engine *e, void *arg);
 static void image_asked(struct engine *e, void *arg);
 static void image_registries(struct engine *e, void *arg);
 static void image_registries_done(struct engine *e, void *arg);
+static json_t *image_labels(const struct backend_image *i);
 static void image_learn(struct engine *e, const struct backend_images *l);
 static image_build_tell_cb image_tell;
 static void image_told(struct engine *e, void *arg);
@@ -74,6 +77,8 @@ void image_reload(struct engine *e)
 
 		if (k != NULL)
 			*k = old->items[i];
+		else
+			json_decref(old->items[i].labels);
 	}
 	mem_free(old->items);
 	mem_free(old);
@@ -82,6 +87,8 @@ void image_reload(struct engine *e)
 
 void image_close(struct engine *e)
 {
+	for (size_t i = 0; i < e->images->n; i++)
+		json_decref(e->images->items[i].labels);
 	mem_free(e->images->items);
 	mem_free(e->images);
 	e->images = NULL;
@@ -139,11 +146,11 @@ static json_t *image_json_of(struct engine *e, const struct image_known *k)
 
 	e->images->told_unknown |= k->state == IMAGE_UNKNOWN;
 	clock_iso(k->seen.created_ms, at, sizeof(at));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "id", k->id, "state",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:O*}", "id", k->id, "state",
 	    image_text(k->state), "digest", there ? json_string(k->seen.digest) : json_null(),
 	    "size", there ? json_integer(k->seen.size) : json_null(), "parent",
 	    parent[0] != '\0' ? json_string(parent) : json_null(), "created",
-	    there && k->seen.created_ms > 0 ? json_string(at) : json_null());
+	    there && k->seen.created_ms > 0 ? json_string(at) : json_null(), "labels", k->labels);
 }
 
 void image_each(struct engine *e, void (*cb)(void *arg, const char *id), void *arg)
@@ -277,6 +284,20 @@ static void image_registries_done(struct engine *e, void *arg)
 	mem_free(j);
 }
 
+/* Strings alone, as the interface promises; the backend read them from images. */
+static json_t *image_labels(const struct backend_image *i)
+{
+	json_t *o = i->labels != NULL ? schema_parse(i->labels, strlen(i->labels), NULL) : NULL, *value;
+	const char *key;
+
+	json_object_foreach(o, key, value)
+		if (!json_is_string(value)) {
+			json_decref(o);
+			return NULL;
+		}
+	return o;
+}
+
 static void image_learn(struct engine *e, const struct backend_images *l)
 {
 	struct image_book *b = e->images;
@@ -286,9 +307,13 @@ static void image_learn(struct engine *e, const struct backend_images *l)
 		bool there = false;
 
 		memset(&k->seen, 0, sizeof(k->seen));
-		for (size_t n = 0; n < l->n; n++)
+		json_decref(k->labels);
+		k->labels = NULL;
+		for (size_t n = 0; n < l->n && !there; n++)
 			if (strcmp(l->items[n].id, k->id) == 0) {
 				k->seen = l->items[n];
+				k->seen.labels = NULL;
+				k->labels = image_labels(&l->items[n]);
 				there = true;
 			}
 		if (k->state == IMAGE_QUEUED || k->state == IMAGE_BUILDING)

@@ -8,6 +8,7 @@
 #include "engine/repository.h"
 
 #define LOCAL_IMAGES 20000
+#define LOCAL_LABELS 20000
 
 struct asking {
 	const struct backend_job *job;
@@ -121,6 +122,7 @@ int local_repository_collect(struct local_link *l, bool dry, const struct backen
 static void image_cb(void *arg, struct ipc_in *m)
 {
 	struct backend_images *l = arg;
+	char labels[LOCAL_LABELS];
 	struct backend_image *i;
 
 	if (m->type != BROKER_IMAGE || l->n >= LOCAL_IMAGES) {
@@ -138,6 +140,9 @@ static void image_cb(void *arg, struct ipc_in *m)
 	i->created_ms = ipc_get_i64(m);
 	i->containers = ipc_get_i32(m);
 	i->current = ipc_get_range(m, 0, 1) != 0;
+	ipc_get_str(m, labels, sizeof(labels));
+	if (labels[0])
+		i->labels = mem_strdup(labels);
 }
 
 int local_repository_images(struct local_link *l, struct backend_images *out, struct cl_err *err)

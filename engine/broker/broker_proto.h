@@ -101,7 +101,7 @@ enum broker_reply {
 	                            i64 cpu_ns (used since start, < 0 unknown); i64 memory (< 0 unknown) */
 	BROKER_IMAGE,            /* str id; str tag; str digest; str parent; i64 size; i64 created_ms;
 	                            i32 containers that are made of it; u32 current (its recipe and parent
-	                            would make it so again) */
+	                            would make it so again); str labels (image_facts_short()) */
 	BROKER_DATA,             /* bytes (<= IPC_DATA_MAX) */
 	BROKER_CHANGE,           /* str name; str what; i32 exit_code */
 };

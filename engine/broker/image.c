@@ -211,6 +211,8 @@ static bool is_current(const struct listing *l, const char *id, const json_t *it
 
 static void send_image(const struct listing *l, const char *id, const char *tag, const json_t *item)
 {
+	/* of a stack's image; an application's has inherited them */
+	cl_autofree char *labels = strchr(id, '/') ? NULL : image_facts_short(json_object_get(item, "Labels"));
 	struct ipc_out m;
 
 	ipc_begin(&m, BROKER_IMAGE);
@@ -222,6 +224,7 @@ static void send_image(const struct listing *l, const char *id, const char *tag,
 	ipc_put_i64(&m, docker_int(item, "Created") * 1000);
 	ipc_put_i32(&m, (int)docker_int(l->used, docker_str(item, "Id")));
 	ipc_put_u32(&m, is_current(l, id, item));
+	ipc_put_str(&m, labels ? labels : "");
 	ipc_send(l->sock, &m);
 }
 

@@ -17,6 +17,8 @@
 #define FACTS_UID 65534
 #define FACTS_S 60
 #define STACK_MAX (1u << 16)
+#define PREFIX "codinglab."
+#define PACKAGES PREFIX "packages"
 
 /* 'word' for sh. */
 static void add_quoted(struct buf *b, const char *word)
@@ -39,7 +41,8 @@ char *image_facts_script(const json_t *stack)
 	size_t i;
 
 	buf_init(&b, STACK_MAX * 8);
-	buf_printf(&b, "dpkg-query -W -f='p ${Package}=${Version}\\n' 2>/dev/null\n"
+	buf_printf(&b, "dpkg-query -W -f='p ${Package}=${Version}\\n' 2>/dev/null ||\n"
+	    "rpm -qa --qf 'p %%{NAME}=%%{VERSION}-%%{RELEASE}\\n' 2>/dev/null | sort\n"
 	    "[ ! -r /usr/share/codinglab/labels ] || sed 's/^/l /' /usr/share/codinglab/labels\n");
 	json_object_foreach(versions, name, argv) {
 		if (!check_label(name))
@@ -73,7 +76,7 @@ static void put_fact(json_t *o, const char *prefix, char *line)
 	if (strlen(eq + 1) > FACTS_VALUE)
 		eq[1 + FACTS_VALUE] = '\0';
 	clean(eq + 1);
-	snprintf(key, sizeof(key), "codinglab.%s%s", prefix, line);
+	snprintf(key, sizeof(key), PREFIX "%s%s", prefix, line);
 	json_object_set_new(o, key, json_string(eq + 1 + strspn(eq + 1, " ")));
 }
 
@@ -96,7 +99,7 @@ json_t *image_facts_read(const char *text)
 		}
 	}
 	if (packages.len)
-		json_object_set_new(o, "codinglab.packages", json_stringn(packages.data, packages.len));
+		json_object_set_new(o, PACKAGES, json_stringn(packages.data, packages.len));
 	buf_clear(&packages);
 	return o;
 }
@@ -112,6 +115,46 @@ char *image_facts_recipe(const char *ref, const json_t *labels)
 	json_object_foreach((json_t *)(uintptr_t)labels, key, value)
 		buf_printf(&b, "LABEL %s=\"%s\"\n", key, json_string_value(value));
 	return buf_take(&b, NULL);
+}
+
+static size_t words_of(const char *s)
+{
+	size_t n = 0;
+
+	for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
+		n++;
+		s += strcspn(s, " ");
+	}
+	return n;
+}
+
+char *image_facts_short(const json_t *labels)
+{
+	json_t *o = json_object(), *value;
+	size_t room = IMAGE_FACTS_SHORT - 2;
+	const char *key;
+	char *text;
+
+	json_object_foreach((json_t *)(uintptr_t)labels, key, value) {
+		const char *s = json_string_value(value);
+		char count[24];
+		size_t need;
+
+		if (!s || strncmp(key, PREFIX, sizeof(PREFIX) - 1) != 0)
+			continue;
+		if (strcmp(key, PACKAGES) == 0) {
+			snprintf(count, sizeof(count), "%zu", words_of(s));
+			s = count;
+		}
+		need = 6 * (strlen(key) + strlen(s)) + 8; /* each byte may become \u00XX */
+		if (need > room)
+			continue;
+		room -= need;
+		json_object_set_new(o, key + sizeof(PREFIX) - 1, json_string(s));
+	}
+	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(o);
+	return text;
 }
 
 static json_t *read_stack(const struct broker *b, const char *folder)

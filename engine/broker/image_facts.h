@@ -22,6 +22,10 @@ json_t *image_facts_find(const struct broker *b, const char *folder, const char 
 json_t *image_facts_read(const char *text);
 /* The program that the image runs: "sh" script for the versions of a stack.json; the caller frees. */
 char *image_facts_script(const json_t *stack);
+/* An image's labels as a JSON object for people: without "codinglab.", and of the packages how many
+ * there are.  At most IMAGE_FACTS_SHORT bytes: what does not fit is left out.  The caller frees. */
+#define IMAGE_FACTS_SHORT 16384
+char *image_facts_short(const json_t *labels);
 /* "FROM ref" and the labels, as a recipe; the caller frees. */
 char *image_facts_recipe(const char *ref, const json_t *labels);
 

@@ -63,6 +63,28 @@ static bool is_called(const json_t *m, const char *name)
 	    strcmp(name + n + 1, verb_out_str(m, "tag")) == 0));
 }
 
+/* What only the platform reads. */
+static bool is_inner(const char *label)
+{
+	static const char *const inner[] = {"file", "folder", "image", "instance", "parent", "recipe",
+	    "ready", "rootfs", "stack"};
+
+	for (size_t i = 0; i < CL_COUNT(inner); i++)
+		if (strcmp(label, inner[i]) == 0)
+			return true;
+	return false;
+}
+
+void verb_image_labels(struct verb_ctx *ctx, json_t *labels)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(labels, name, value)
+		if (!is_inner(name) && json_string_value(value)[0])
+			verb_out_line(ctx, "  %-19s %s", name, json_string_value(value));
+}
+
 static void show(struct verb_ctx *ctx, const json_t *m)
 {
 	static const char *const words[] = {"id", "tag", "kind", "state", "digest", "manifest", "parent",
@@ -78,6 +100,7 @@ static void show(struct verb_ctx *ctx, const json_t *m)
 	verb_out_size(size, sizeof(size), verb_out_int(m, "stored"));
 	verb_out_line(ctx, "%-9s %s", "stored",
 	    json_is_integer(json_object_get(m, "stored")) ? size : "no");
+	verb_image_labels(ctx, json_object_get(m, "labels"));
 }
 
 int verb_image_show(struct verb_ctx *ctx, const struct verb_args *args)

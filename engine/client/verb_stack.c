@@ -47,6 +47,7 @@ static void show_images(struct verb_ctx *ctx, const json_t *images)
 		verb_out_line(ctx, "%-9s %s %s%s%s%s%s", "image", verb_out_str(m, "id"),
 		    verb_out_str(m, "state"), there ? " " : "", there ? size : "", there ? " " : "",
 		    verb_out_str(m, "digest"));
+		verb_image_labels(ctx, json_object_get(m, "labels"));
 	}
 }
 

@@ -5,6 +5,9 @@
 #include "engine/client/verb.h"
 #include "engine/client/verb_args.h"
 
+/* Lines of what is known of an image: versions, packages, base, parent's digest. */
+void verb_image_labels(struct verb_ctx *ctx, json_t *labels);
+
 #define VERB(name) int name(struct verb_ctx *ctx, const struct verb_args *args)
 
 VERB(verb_project_create);

@@ -7,6 +7,7 @@
 """
 import array
 import errno
+import json
 import os
 import pathlib
 import select
@@ -408,7 +409,7 @@ class Runtime:
 
         def part(kind, f):
             d = {"id": f.str(), "tag": f.str(), "digest": f.str(), "parent": f.str(), "size": f.i64(), "created": f.i64(), "containers": f.i32(),
-                 "current": f.u32()}
+                 "current": f.u32(), "labels": json.loads(f.str() or "{}")}
             out.setdefault(d["id"], d)
         self.ask("IMAGE_LIST", b"", part)
         return out

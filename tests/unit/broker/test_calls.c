@@ -248,7 +248,7 @@ static void test_an_engine_that_does_not_list(void **state)
 static void image_part(struct ipc_in *m, void *arg)
 {
 	struct seen *s = arg;
-	char id[64], tag[64], digest[128], parent[64];
+	char id[64], tag[64], digest[128], parent[64], labels[256];
 	int64_t size, created;
 	int containers;
 
@@ -261,6 +261,9 @@ static void image_part(struct ipc_in *m, void *arg)
 	created = ipc_get_i64(m);
 	containers = ipc_get_i32(m);
 	assert_int_equal(ipc_get_u32(m), 0); /* none has the labels of a recipe */
+	ipc_get_str(m, labels, sizeof(labels));
+	assert_string_equal(labels, strcmp(id, "python") == 0 ?
+	    "{\"image\":\"python\",\"packages\":\"2\",\"parent\":\"base\"}" : "");
 	assert_int_equal(ipc_end(m), 0);
 	snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s:%s %s %s %lld %lld %d|", id, tag,
 	    digest, parent, (long long)size, (long long)created, containers);
@@ -275,7 +278,8 @@ static void test_images(void **state)
 
 	snprintf(list, sizeof(list), "["
 	    "{\"Id\":\"sha256:1\",\"RepoTags\":[\"localhost/codinglab/python:latest\"],\"Size\":5000000000,\"Created\":1700000000,"
-	    "\"Labels\":{\"codinglab.image\":\"python\",\"codinglab.parent\":\"base\"}},"
+	    "\"Labels\":{\"codinglab.image\":\"python\",\"codinglab.parent\":\"base\",\"other\":\"x\","
+	    "\"codinglab.packages\":\"tini=0.19 zlib1g=1.3\"}},"
 	    "{\"Id\":\"sha256:2\",\"RepoTags\":[\"localhost/codinglab/i%.8s/app/p1:op3\"],\"Labels\":{\"codinglab.image\":\"app/p1\"}},"
 	    "{\"Id\":\"sha256:3\",\"RepoTags\":[\"localhost/codinglab/i00000000/app/p1:op3\"],\"Labels\":{\"codinglab.image\":\"app/p1\"}},"
 	    "{\"Id\":\"sha256:4\",\"RepoTags\":[],\"Labels\":{\"codinglab.image\":\"python\"}},"

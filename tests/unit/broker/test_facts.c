@@ -212,6 +212,25 @@ static void what_an_image_says_becomes_labels_and_nothing_else(void **state)
 	json_decref(o);
 }
 
+static void people_get_labels_without_the_list_of_packages(void **state)
+{
+	json_t *labels = json_pack("{s:s, s:s, s:s, s:i}", "codinglab.version.java", "21",
+	    "codinglab.packages", " a=1  b=2 c=3 ", "maintainer", "x", "codinglab.number", 3);
+	cl_autofree char *big = mem_alloc(IMAGE_FACTS_SHORT);
+	cl_autofree char *text = image_facts_short(labels);
+
+	assert_string_equal(text, "{\"packages\":\"3\",\"version.java\":\"21\"}");
+	memset(big, 1, IMAGE_FACTS_SHORT - 1); /* written as \u0001 each */
+	json_object_set_new(labels, "codinglab.big", json_string(big));
+	mem_free(text);
+	text = image_facts_short(labels);
+	assert_string_equal(text, "{\"packages\":\"3\",\"version.java\":\"21\"}");
+	mem_free(text);
+	text = image_facts_short(NULL);
+	assert_string_equal(text, "{}");
+	json_decref(labels);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -220,6 +239,7 @@ int main(void)
 	    T(an_image_is_current_until_recipe_or_parent_changes), T(versions_are_asked_word_by_word),
 	    T(what_is_remembered_ends_with_every_change),
 	    T(what_an_image_says_becomes_labels_and_nothing_else),
+	    T(people_get_labels_without_the_list_of_packages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -442,6 +442,7 @@ static bool serve_images(struct fake_broker *b, int fd, struct ipc_in *m)
 		ipc_put_i64(out, 1700000000000);
 		ipc_put_i32(out, i);
 		ipc_put_u32(out, i && i % 2 == 0);
+		ipc_put_str(out, i ? "" : "{\"base\":\"debian-13\"}");
 		fake_broker_send(fd, out);
 	}
 	mem_free(out);
@@ -472,6 +473,8 @@ static void test_images(void **state)
 	assert_int_equal(l.items[0].created_ms, 1700000000000);
 	assert_false(l.items[0].current);
 	assert_true(l.items[298].current);
+	assert_string_equal(l.items[0].labels, "{\"base\":\"debian-13\"}");
+	assert_null(l.items[1].labels);
 	backend_images_clear(&l);
 	broker.arg = &yes;
 	assert_int_equal(CALL(image_list, &l, &err), -1);
