@@ -32,6 +32,7 @@
 #include "engine/router.h"
 #include "engine/server.h"
 #include "engine/store_event.h"
+#include "images/bases.h"
 #include "images/stack.h"
 
 #define HOUSEKEEPING_MS 5000
@@ -260,6 +261,25 @@ check_only(void)
 	exit(0);
 }
 
+/* The lab's base, as a shell reads it: for `lab` and images/base-rootfs. */
+static int
+print_base(struct cl_err *err)
+{
+	const char *mirror = config_str("images.mirror");
+	const struct base *base;
+	struct bases bases;
+	int rc = -1;
+
+	if (bases_load(&bases, config_str("images.dir"), err) != 0)
+		return -1;
+	base = bases_find(&bases, config_str("images.base"), err);
+	if (base != NULL && (config_str("images.from")[0] != '\0' ||
+	    bases_check_mirror(base, mirror, err) == 0))
+		rc = bases_print(base, mirror, config_str("images.keyring"), stdout, err);
+	bases_clear(&bases);
+	return rc;
+}
+
 /* 0 printed, -1 not asked for or failed. */
 static int
 print_only(const char *what, struct cl_err *err)
@@ -268,6 +288,8 @@ print_only(const char *what, struct cl_err *err)
 		return edge_config_write(stdout, err);
 	if (strcmp(what, "--print-proxy-config") == 0)
 		return proxy_config_write(stdout, err);
+	if (strcmp(what, "--print-base") == 0)
+		return print_base(err);
 	if (strcmp(what, "--print-options") == 0)
 		config_print(stdout);
 	else if (strcmp(what, "--version") == 0)
@@ -308,7 +330,7 @@ read_arguments(int argc, char **argv)
 		fail(&err);
 	if (argc > 1) {
 		err_set(&err, CL_USAGE, "unknown argument %s", argv[1]);
-		err_hint(&err, "codinglab-engine [--check | --check-store | --print-edge-config | --print-proxy-config | --print-options] "
+		err_hint(&err, "codinglab-engine [--check | --check-store | --print-edge-config | --print-proxy-config | --print-base | --print-options] "
 		    "[--section-name VALUE]...");
 		fail(&err);
 	}

@@ -131,7 +131,7 @@ static int import_new(struct engine *e, struct request *r, struct reply *p, stru
 	char *kept;
 
 	mem_copy_str(r->object, sizeof r->object, name);
-	if (stack != NULL && stack_find_choice(stacks_now(e), stack, err) == NULL)
+	if (stack != NULL && stack_find_new(stacks_now(e), stack, err) == NULL)
 		return -1;
 	if (project_check_room(e, r, name, err) < 0)
 		return -1;
@@ -165,7 +165,7 @@ static int import_into(struct engine *e, struct request *r, struct reply *p, str
 		return -1;
 	if (strcmp(project.state, "ready") != 0)
 		return err_set(err, CL_CONFLICT, "project %s: it is %s", project.name, project.state);
-	if (stack != NULL && stack_find_choice(stacks_now(e), stack, err) == NULL)
+	if (stack != NULL && stack_find_new(stacks_now(e), stack, err) == NULL)
 		return -1;
 	if (check_idle(e, r, err) != 0)
 		return -1;
@@ -257,7 +257,7 @@ static int backup(struct engine *e, struct request *r, struct reply *p, struct c
 
 static int set_stack(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	const struct stack *stack = stack_find_choice(stacks_now(e), request_str(r, "stack"), err);
+	const struct stack *stack = stack_find_new(stacks_now(e), request_str(r, "stack"), err);
 	struct store_project project;
 
 	if (stack == NULL || store_project_get(e->store, r->project, &project, err) != 0 ||

@@ -109,7 +109,7 @@ static int
 project_create(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	const char *name = request_str(r, "name"), *about = request_str(r, "description");
-	const struct stack *stack = stack_find_choice(stacks_now(e), request_str(r, "stack"), err);
+	const struct stack *stack = stack_find_new(stacks_now(e), request_str(r, "stack"), err);
 	const struct stack *db = NULL;
 	struct creation *c;
 	int64_t id;
@@ -120,7 +120,7 @@ project_create(struct engine *e, struct request *r, struct reply *p, struct cl_e
 	if (stack->ndbs > 0 || request_has(r, "db")) {
 		db = stack_find_db(stacks_now(e), stack, request_has(r, "db") ?
 		    request_str(r, "db") : "", err);
-		if (db == NULL)
+		if (db == NULL || stack_check_base(stacks_now(e), db, err) != 0)
 			return -1;
 	}
 	request_detail(r, "stack %s%s%s", stack->id, db != NULL ? ", database " : "",

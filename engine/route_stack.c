@@ -52,12 +52,13 @@ static json_t *stack_json(struct engine *e, const struct stack *s)
 				state = order[i];
 	for (size_t i = 0; i < s->ndbs; i++)
 		json_array_append_new(dbs, json_string(s->dbs[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:i, s:s, s:o, s:b, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:i, s:s, s:o, s:b, s:o, s:o, s:o, s:s*}",
 	    "id", s->id, "title", s->title, "kind", stack_kind_name(s->kind), "summary", s->summary,
-	    "ready", state == IMAGE_READY, "state", image_text(state), "run",
+	    "ready", state == IMAGE_READY, "state",
+	    s->refused != NULL && state == IMAGE_ABSENT ? "refused" : image_text(state), "run",
 	    stack_argv(s->command[STACK_RUN]), "port", s->port, "health", s->health, "parent",
 	    s->parent[0] != '\0' ? json_string(s->parent) : json_null(), "added", s->added, "dbs", dbs,
-	    "commands", stack_commands(s), "images", images);
+	    "commands", stack_commands(s), "images", images, "refused", s->refused);
 }
 
 static int stack_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)

@@ -13,12 +13,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "images/bases.h"
 
 struct stacks_shot {
 	struct stack_set set; /* first */
 	atomic_int refs;
 };
 
+static int stacks_base(struct bases *bases, const struct stack_set *set, const struct base **base,
+    struct cl_err *err);
 static struct stacks_shot *stacks_of(const struct stack_set *set);
 static int stacks_add_all(struct stack_set *set, const char *dir, const char *must,
     const char *without, struct cl_err *err);
@@ -69,15 +72,22 @@ const struct stack_set *stacks_read(const char *extra, const char *must, const c
 {
 	cl_autofree char *added = stacks_dir();
 	struct stacks_shot *shot = mem_alloc(sizeof(*shot));
+	const struct base *base = NULL;
+	struct bases bases = { 0 };
 	int rc;
 
 	atomic_init(&shot->refs, 1);
 	rc = stack_load(&shot->set, config_str("images.dir"), err);
+	if (rc == 0)
+		rc = stacks_base(&bases, &shot->set, &base, err);
 	if (rc == 0 && extra != NULL)
 		rc = stack_add(&shot->set, extra, must, err);
 	if (rc == 0)
 		rc = stacks_add_all(&shot->set, added, extra == NULL ? must : NULL,
 		    extra != NULL ? must : without, err);
+	if (rc == 0)
+		bases_apply(base, &shot->set);
+	bases_clear(&bases);
 	if (rc == 0)
 		return &shot->set;
 	stacks_give(&shot->set);
@@ -93,6 +103,16 @@ void stacks_swap(struct engine *e, const struct stack_set *set)
 static struct stacks_shot *stacks_of(const struct stack_set *set)
 {
 	return (struct stacks_shot *)(uintptr_t)set;
+}
+
+/* The row of images.base; what it names is there. */
+static int stacks_base(struct bases *bases, const struct stack_set *set, const struct base **base,
+    struct cl_err *err)
+{
+	if (bases_load(bases, config_str("images.dir"), err) != 0)
+		return -1;
+	*base = bases_find(bases, config_str("images.base"), err);
+	return *base != NULL ? bases_check(*base, set, err) : -1;
 }
 
 /* One may build upon another: rounds, until nothing more fits. */

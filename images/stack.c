@@ -18,6 +18,7 @@ static int stack_check(const struct stack_set *set, struct cl_err *err);
 static int stack_check_dbs(const struct stack_set *set, const struct stack *s, struct cl_err *err);
 static int stack_check_image(const struct stack_set *set, const struct stack *s,
     const struct stack_image *i, struct cl_err *err);
+static void stack_name_more(char *list, size_t size, const char *id);
 static int stack_by_id(const void *a, const void *b);
 static void stack_add_step(const struct stack_set *set, const char *image,
     struct stack_step *steps, size_t *n);
@@ -97,17 +98,32 @@ const struct stack *stack_find_choice(const struct stack_set *set, const char *i
 		return s;
 	err_set(err, CL_NOT_FOUND, "stack %.40s: there is no such stack", id);
 	for (size_t i = 0; i < set->n; i++) {
-		size_t len = strlen(known);
-
-		if (set->items[i].kind > STACK_FRAMEWORK)
-			continue;
-		if (len > 0 && len + 2 < sizeof(known))
-			memcpy(known + len, ", ", 3);
-		len = strlen(known);
-		(void)mem_copy_str(known + len, sizeof(known) - len, set->items[i].id);
+		if (set->items[i].kind <= STACK_FRAMEWORK && set->items[i].refused == NULL)
+			stack_name_more(known, sizeof(known), set->items[i].id);
 	}
 	err_hint(err, "Choose one of: %s", known);
 	return NULL;
+}
+
+const struct stack *stack_find_new(const struct stack_set *set, const char *id, struct cl_err *err)
+{
+	const struct stack *s = stack_find_choice(set, id, err);
+
+	return s != NULL && stack_check_base(set, s, err) == 0 ? s : NULL;
+}
+
+int stack_check_base(const struct stack_set *set, const struct stack *s, struct cl_err *err)
+{
+	char can[200] = "";
+
+	if (s->refused == NULL)
+		return 0;
+	for (size_t i = 0; i < set->n; i++)
+		if (set->items[i].refused == NULL && set->items[i].kind == s->kind)
+			stack_name_more(can, sizeof(can), set->items[i].id);
+	err_set(err, CL_PRECONDITION, "stack %s: %s", s->id, s->refused);
+	return err_hint(err, "%s%s%sThe operator may choose another base (images.base)",
+	    can[0] != '\0' ? "It has " : "", can, can[0] != '\0' ? ". " : "");
 }
 
 bool stack_find_image(const struct stack_set *set, const char *image, struct stack_step *out)
@@ -191,6 +207,14 @@ const char *stack_kind_name(enum stack_kind kind)
 const char *stack_command_name(enum stack_command command)
 {
 	return stack_file_command(command);
+}
+
+/* ", id" to a list for people. */
+static void stack_name_more(char *list, size_t size, const char *id)
+{
+	size_t len = strlen(list);
+
+	(void)snprintf(list + len, size - len, "%s%s", len > 0 ? ", " : "", id);
 }
 
 /* Parents first; what is there already is not added again. stack_check() excluded cycles. */

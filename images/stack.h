@@ -35,6 +35,10 @@ void stack_clear(struct stack_set *set);
 const struct stack *stack_find(const struct stack_set *set, const char *id);
 /* As stack_find(), but only what a project may choose: a language or a framework. */
 const struct stack *stack_find_choice(const struct stack_set *set, const char *id, struct cl_err *err);
+/* As stack_find_choice(), for what is begun anew: CL_PRECONDITION where the lab's base refuses it. */
+const struct stack *stack_find_new(const struct stack_set *set, const char *id, struct cl_err *err);
+/* CL_PRECONDITION with the reason when the lab's base refuses this stack. */
+int stack_check_base(const struct stack_set *set, const struct stack *s, struct cl_err *err);
 /* The database service of this id for a project of stack s; "" = its default.  NULL with CL_USAGE
  * when the stack does not know it, or has none. */
 const struct stack *stack_find_db(const struct stack_set *set, const struct stack *s,

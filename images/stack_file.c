@@ -70,6 +70,7 @@ enum stack_file stack_file_load(struct stack *s, const char *folder, const char 
 
 void stack_file_clear(struct stack *s)
 {
+	mem_free(s->refused);
 	for (int i = 0; i < STACK_COMMANDS; i++)
 		field_free_argv(s->command[i]);
 	for (size_t i = 0; i < s->nenv; i++) {

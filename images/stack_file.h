@@ -70,6 +70,7 @@ struct stack {
 	char tmp[STACK_TMPS][128];
 	size_t ntmp;
 	bool added;                     /* at run time: it did not come with the platform */
+	char *refused;                  /* why it does not build on this lab's base (bases.h), or NULL */
 };
 
 enum stack_file { STACK_FILE_OK, STACK_FILE_NONE, STACK_FILE_BAD };

@@ -76,13 +76,13 @@ static const char *builder(const struct broker *b)
 	return stat(b->builder.socket, &st) == 0 ? b->builder.socket : b->docker.socket;
 }
 
-static int send_build(const struct broker *b, const char *url, const struct buf *tar,
+static int send_build(const struct broker *b, const char *socket, const char *url, const struct buf *tar,
     struct line *out, int timeout_s, struct cl_err *err)
 {
 	static const char *const headers[] = {"Content-Type: application/x-tar", NULL};
 	struct progress p = {.out = out};
 	struct fetch_request req = {
-	    .method = "POST", .url = url, .unix_path = builder(b), .headers = headers,
+	    .method = "POST", .url = url, .unix_path = socket, .headers = headers,
 	    .body = tar->data, .body_len = tar->len, .timeout_ms = timeout_s * 1000L,
 	    .data_cb = progress_cb, .arg = &p,
 	};
@@ -128,8 +128,12 @@ static int build_labels(const struct broker *b, const char *folder, const char *
 	if (!labels)
 		return -1;
 	parent[0] = '\0';
-	if (strcmp(r->parent, "rootfs") != 0) /* no image of the list; in the recipe's hash */
+	if (strcmp(r->parent, "rootfs") != 0) { /* no image of the list; in the recipe's hash */
 		digest_of(b, r->parent, parent, sizeof(parent));
+	} else if (image_import_labels(b, labels, err) < 0) {
+		json_decref(labels);
+		return -1;
+	}
 	json_object_set_new(labels, RECIPE_LABEL, json_string(r->hash));
 	json_object_set_new(labels, RECIPE_FOLDER, json_string(folder));
 	json_object_set_new(labels, RECIPE_FILE, json_string(file));
@@ -141,9 +145,49 @@ static int build_labels(const struct broker *b, const char *folder, const char *
 	docker_url(url, "/build?t=%s&pull=false&rm=true&forcerm=true", ref);
 	rc = pack_text(&tar, "Dockerfile", text, err);
 	if (rc == 0)
-		rc = send_build(b, url, &tar, out, LABELS_S, err);
+		rc = send_build(b, builder(b), url, &tar, out, LABELS_S, err);
 	buf_clear(&tar);
 	return rc;
+}
+
+/* images.from as image "rootfs".  By the engine for containers: nothing is mounted over the
+ * certificates, which its packages are about to make. */
+static int pull_rootfs(const struct broker *b, struct line *out, int timeout_s, struct cl_err *err)
+{
+	cl_autofree char *recipe = NULL, *script = NULL;
+	char url[DOCKER_URL];
+	struct buf tar;
+	int rc;
+
+	buf_init(&tar, PACK_MIB << 20);
+	rc = image_import_recipe(b, &recipe, &script, err);
+	if (rc == 0) {
+		const struct pack_item items[] = {{"Dockerfile", recipe, NULL}, {"base-from", script, NULL}};
+
+		rc = pack_folder(&tar, NULL, items, CL_COUNT(items), err);
+	}
+	if (rc == 0) {
+		static const struct buf none = {0};
+		struct cl_err why = {0};
+
+		docker_url(url, "/images/create?fromImage=%s", config_str("images.from"));
+		if (send_build(b, b->docker.socket, url, &none, out, timeout_s, &why) < 0) {
+			cl_autofree char *text = mem_printf("not pulled (%s): one that is here is used",
+			    why.message);
+
+			line_text(out->sock, text, strlen(text));
+		}
+		docker_url(url, "/build?t=localhost/codinglab/rootfs:latest&pull=false&rm=true&forcerm=true");
+		rc = send_build(b, b->docker.socket, url, &tar, out, timeout_s, err);
+	}
+	buf_clear(&tar);
+	return rc;
+}
+
+static int take_rootfs(const struct broker *b, struct line *out, int timeout_s, struct cl_err *err)
+{
+	return config_str("images.from")[0] ? pull_rootfs(b, out, timeout_s, err) :
+	    image_import_rootfs(b, out, err);
 }
 
 int image_build(const struct broker *b, const char *folder, const char *file, const char *id,
@@ -153,12 +197,12 @@ int image_build(const struct broker *b, const char *folder, const char *file, co
 	struct recipe r;
 	int rc;
 
-	if (strcmp(id, "base") == 0 && image_import_rootfs(b, out, err) < 0)
+	if (strcmp(id, "base") == 0 && take_rootfs(b, out, timeout_s, err) < 0)
 		return -1;
 	rc = recipe_load(&r, b, folder, file, err);
 	if (rc == 0) {
 		build_url(b, file, id, r.parent, url);
-		rc = send_build(b, url, &r.context, out, timeout_s, err);
+		rc = send_build(b, builder(b), url, &r.context, out, timeout_s, err);
 	}
 	if (rc == 0)
 		rc = build_labels(b, folder, file, id, &r, out, err);

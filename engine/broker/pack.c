@@ -202,7 +202,7 @@ static int add_item(struct walk *w, const struct pack_item *item, struct cl_err 
 
 static int walk_all(struct walk *w, int root, const struct pack_item *more, size_t n, struct cl_err *err)
 {
-	int rc = add_tree(w, root, "", "", 0, err);
+	int rc = root >= 0 ? add_tree(w, root, "", "", 0, err) : 0;
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = add_item(w, &more[i], err);
@@ -212,11 +212,11 @@ static int walk_all(struct walk *w, int root, const struct pack_item *more, size
 int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
     struct cl_err *err)
 {
-	cl_autoclose int root = path_root(dir, err);
+	cl_autoclose int root = dir ? path_root(dir, err) : -1;
 	struct walk w = {0};
 	int rc = 0;
 
-	if (root < 0)
+	if (dir && root < 0)
 		return -1;
 	w.a = begin(out);
 	if (w.a)

@@ -22,7 +22,7 @@ int pack_text(struct buf *out, const char *name, const char *text, struct cl_err
 
 #define PACK_MIB 64u /* what a context may hold; the caller's buf has this ceiling */
 
-/* A build context: the regular files of a recipe's folder with its sub-folders (no links, nothing
+/* A build context: the regular files of a recipe's folder (NULL = none) with its sub-folders (no links, nothing
  * whose name begins with a dot at its top), then `more`; owned by root, in a fixed order. */
 int pack_folder(struct buf *out, const char *dir, const struct pack_item *more, size_t n,
     struct cl_err *err);

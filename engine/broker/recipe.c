@@ -78,13 +78,16 @@ static void source_close(struct source *s)
 static void make_hash(struct recipe *r, const struct broker *b, const char *file)
 {
 	unsigned char raw[crypto_hash_sha256_BYTES];
+	const char *from = config_str("images.from"); /* instead of the file */
 	crypto_hash_sha256_state s;
 	struct stat st;
 
 	crypto_hash_sha256_init(&s);
 	crypto_hash_sha256_update(&s, (const unsigned char *)file, strlen(file) + 1);
 	crypto_hash_sha256_update(&s, (const unsigned char *)r->context.data, r->context.len);
-	if (strcmp(r->parent, "rootfs") == 0 && stat(b->place.rootfs, &st) == 0) {
+	if (strcmp(r->parent, "rootfs") == 0 && from[0]) {
+		crypto_hash_sha256_update(&s, (const unsigned char *)from, strlen(from) + 1);
+	} else if (strcmp(r->parent, "rootfs") == 0 && stat(b->place.rootfs, &st) == 0) {
 		crypto_hash_sha256_update(&s, (const unsigned char *)&st.st_size, sizeof(st.st_size));
 		crypto_hash_sha256_update(&s, (const unsigned char *)&st.st_mtim, sizeof(st.st_mtim));
 	}

@@ -53,7 +53,8 @@ static void show_images(struct verb_ctx *ctx, const json_t *images)
 
 int verb_stack_show(struct verb_ctx *ctx, const struct verb_args *args)
 {
-	static const char *const texts[] = {"id", "title", "kind", "state", "summary", "parent"};
+	static const char *const texts[] = {"id", "title", "kind", "state", "refused",
+	    "summary", "parent"};
 	cl_autofree char *path = verb_rest_path("/v1/stacks", verb_args_get(args, "ID"), "");
 	cl_autofree char *dbs = NULL;
 	json_t *s, *argv;

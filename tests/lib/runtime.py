@@ -231,7 +231,7 @@ class Runtime:
         for d in ("projects", "users", "images", "run/podman", "run/broker", "run/edge/0", "run/edge/1"):
             (self.state / d).mkdir(parents=True, exist_ok=True)
         self.env = {**os.environ, "CODINGLAB_STATE": str(self.state), "CODINGLAB_BIN_DIR": str(self.bin), "CODINGLAB_IMAGES_DIR": str(ROOT / "images"),
-                    "CODINGLAB_IMAGES_ROOTFS": f"{os.environ.get('CODINGLAB_CACHE', '/var/cache/codinglab')}/base-trixie.tar",
+                    "CODINGLAB_IMAGES_ROOTFS": f"{os.environ.get('CODINGLAB_CACHE', '/var/cache/codinglab')}/base-debian-13.tar",
                     "CODINGLAB_ENGINE_USER": "codinglab"}
         try:
             if self.make_registry:
