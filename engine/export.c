@@ -54,12 +54,13 @@ json_t *export_argv(char *const *argv)
 
 json_t *export_check(int port, const char *path)
 {
-	cl_autofree char *line = path[0]
-	    ? mem_printf("exec 3<>/dev/tcp/127.0.0.1/%d && printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n"
-	    "\\r\\n' >&3 && read -r line <&3 && case $line in *' 200'*) ;; *) exit 1 ;; esac", port, path)
-	    : mem_printf("exec 3<>/dev/tcp/127.0.0.1/%d", port);
+	cl_autofree char *open = mem_printf("exec 3<>/dev/tcp/127.0.0.1/%d", port);
+	/* the path is the project's own text: a word of its own, never a part of the line */
+	cl_autofree char *get = mem_printf("%s && printf 'GET %%s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' "
+	    "\"$1\" >&3 && read -r line <&3 && case $line in *' 200'*) ;; *) exit 1 ;; esac", open);
 
-	return json_pack("[s, s, s]", "bash", "-c", line);
+	return path[0] ? json_pack("[s, s, s, s, s]", "bash", "-c", get, "check", path)
+	    : json_pack("[s, s, s]", "bash", "-c", open);
 }
 
 /* -- texts -- */
