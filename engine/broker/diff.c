@@ -69,13 +69,11 @@ static json_t *changes_json(struct changes *c)
 }
 
 /* "work/src/x" is src/x to people, "home/.local/bin/x" ~/.local/bin/x. */
-static const char *shown(const char *path, char *out, size_t size)
+static json_t *shown(const char *path)
 {
-	if (strncmp(path, "work/", 5) == 0)
-		return path + 5;
-	out[0] = '~';
-	mem_copy_str(out + 1, size - 1, path + 4);
-	return out;
+	cl_autofree char *home = mem_printf("~%s", path + 4);
+
+	return json_string(strncmp(path, "work/", 5) == 0 ? path + 5 : home);
 }
 
 json_t *diff_tree(const struct tree *was, const struct tree *now)
@@ -83,7 +81,6 @@ json_t *diff_tree(const struct tree *was, const struct tree *now)
 	struct changes c = {0};
 	size_t i = 0, k = 0;
 	json_t *j, *item;
-	char text[512];
 
 	while (i < was->n || k < now->n) {
 		const struct tree_entry *a = i < was->n ? &was->items[i] : NULL;
@@ -101,8 +98,7 @@ json_t *diff_tree(const struct tree *was, const struct tree *now)
 	}
 	j = changes_json(&c);
 	json_array_foreach(json_object_get(j, "top"), i, item)
-		json_object_set_new(item, "path", json_string(shown(docker_str(item, "path"), text,
-		    sizeof(text))));
+		json_object_set_new(item, "path", shown(docker_str(item, "path")));
 	return j;
 }
 
