@@ -25,6 +25,8 @@ static int stacks_base(struct bases *bases, const struct stack_set *set, const s
 static struct stacks_shot *stacks_of(const struct stack_set *set);
 static int stacks_add_all(struct stack_set *set, const char *dir, const char *must,
     const char *without, struct cl_err *err);
+static void stacks_add_rounds(struct stack_set *set, const char *dir, const char *without,
+    char (*left)[NAME_SIZE], size_t *nleft);
 static bool stacks_add_round(struct stack_set *set, const char *dir, const char *without,
     char (*left)[NAME_SIZE], size_t *nleft);
 
@@ -74,14 +76,20 @@ const struct stack_set *stacks_read(const char *extra, const char *must, const c
 	struct stacks_shot *shot = mem_alloc(sizeof(*shot));
 	const struct base *base = NULL;
 	struct bases bases = { 0 };
+	cl_autofree void *names = mem_array(STACK_MAX, NAME_SIZE);
+	char (*left)[NAME_SIZE] = names;
+	size_t nleft;
 	int rc;
 
 	atomic_init(&shot->refs, 1);
 	rc = stack_load(&shot->set, config_str("images.dir"), err);
 	if (rc == 0)
 		rc = stacks_base(&bases, &shot->set, &base, err);
-	if (rc == 0 && extra != NULL)
+	if (rc == 0 && extra != NULL) {
+		/* it may stand upon another that was added, and others upon it */
+		stacks_add_rounds(&shot->set, added, must, left, &nleft);
 		rc = stack_add(&shot->set, extra, must, err);
+	}
 	if (rc == 0)
 		rc = stacks_add_all(&shot->set, added, extra == NULL ? must : NULL,
 		    extra != NULL ? must : without, err);
@@ -116,6 +124,13 @@ static int stacks_base(struct bases *bases, const struct stack_set *set, const s
 }
 
 /* One may build upon another: rounds, until nothing more fits. */
+static void stacks_add_rounds(struct stack_set *set, const char *dir, const char *without,
+    char (*left)[NAME_SIZE], size_t *nleft)
+{
+	while (stacks_add_round(set, dir, without, left, nleft))
+		;
+}
+
 static int stacks_add_all(struct stack_set *set, const char *dir, const char *must,
     const char *without, struct cl_err *err)
 {
@@ -123,8 +138,7 @@ static int stacks_add_all(struct stack_set *set, const char *dir, const char *mu
 	size_t nleft = 0;
 	int rc = 0;
 
-	while (stacks_add_round(set, dir, without, left, &nleft))
-		;
+	stacks_add_rounds(set, dir, without, left, &nleft);
 	for (size_t i = 0; i < nleft && rc == 0; i++) {
 		struct cl_err why = { 0 };
 
