@@ -206,15 +206,19 @@ static size_t count_names(const struct broker *b, const char *ref)
 	return n;
 }
 
-/* The name that a push needs goes again, unless it is the image's only one. */
-void registry_push_clean(const struct broker *b, const char *repository, const char *tag)
+/*
+ * The name that a push needs goes again.  An image pushed by a name of ours has lost that one only
+ * by being removed meanwhile, and then goes with this one; one pushed by its digest may have no other.
+ */
+void registry_push_clean(const struct broker *b, const char *image, const char *repository,
+    const char *tag)
 {
 	char url[DOCKER_URL], ref[REF_MAX];
 
 	snprintf(ref, sizeof(ref), "%s/%s:%s", b->place.registry, repository, tag);
-	if (count_names(b, ref) < 2)
+	if (check_digest(image) && count_names(b, ref) < 2)
 		return;
-	docker_url(url, "/images/%s?noprune=true", ref);
+	docker_url(url, "/images/%s", ref);
 	docker_call(&b->docker, "DELETE", url, NULL, NULL, NULL);
 }
 
@@ -234,7 +238,7 @@ static int push(const struct broker *b, const char *image, const char *repositor
 	docker_url(url, "/images/%s/%s/push?tag=%s%s", b->place.registry, repository, tag,
 	    b->place.registry_plain ? "&tlsVerify=false" : "");
 	rc = transfer(b, url, "push", t, timeout_s, err);
-	registry_push_clean(b, repository, tag);
+	registry_push_clean(b, image, repository, tag);
 	return rc;
 }
 

@@ -24,8 +24,10 @@ int registry_push(const struct broker *b, const char *image, const char *reposit
 int registry_pull(const struct broker *b, const char *repository, const char *digest,
     const char *id, const char *tag, struct line *out, int timeout_s,
     char image[REGISTRY_DIGEST], struct cl_err *err);
-/* What a killed push leaves in the container engine: its tag. */
-void registry_push_clean(const struct broker *b, const char *repository, const char *tag);
+/* What a killed push leaves in the container engine: its tag; with it the image, when somebody
+ * removed that while it was pushed. */
+void registry_push_clean(const struct broker *b, const char *image, const char *repository,
+    const char *tag);
 
 /* The container engine's words for a failed push or pull as one of ours: not there, refused,
  * unknown, or as they are. */

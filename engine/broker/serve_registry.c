@@ -31,7 +31,7 @@ static void push_clean(const struct broker *b, void *arg)
 {
 	const struct transfer *t = arg;
 
-	registry_push_clean(b, t->repository, t->tag);
+	registry_push_clean(b, t->image, t->repository, t->tag);
 	registry_store_mend(b);
 }
 

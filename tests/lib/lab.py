@@ -274,7 +274,11 @@ class Lab:
         return {**os.environ, "CONTAINERS_CONF": f"{self.dir}/s/containers.conf"}
 
     def podman(self, *args, check=True):
-        p = subprocess.run(self.podman_argv(*args), env=self.podman_env(), capture_output=True, text=True)
+        for _ in range(20):
+            p = subprocess.run(self.podman_argv(*args), env=self.podman_env(), capture_output=True, text=True)
+            # a list fails as a whole when another test removes one of its images meanwhile: asked again
+            if args[0] != "images" or not p.returncode or "image not known" not in p.stderr:
+                break
         if check and p.returncode:
             raise AssertionError(f"podman {args}: {p.stderr}")
         return p.stdout
