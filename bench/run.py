@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """`lab bench`: the hot paths beside their peers, each pair measured in one run, printed as a ratio.
 
-run.py [CASE...] [--list] [--quick]     figures also go to out/bench.json
+run.py [CASE...] [OPTIONS]     figures also go to out/bench.json, those of one case to out/bench-CASE.json
 """
+import argparse
 import json
 import os
 import pathlib
@@ -21,7 +22,24 @@ import stacks  # noqa: E402
 from lab import Lab, free_port, wait_until  # noqa: E402
 from probe import Client, by_name, echo, median, percentile, pss_kib, tree  # noqa: E402
 
-QUICK = "--quick" in sys.argv
+
+
+def options():
+    p = argparse.ArgumentParser(prog="lab bench", description="Measure the hot paths beside their peers, each pair in one run.")
+    p.add_argument("cases", nargs="*", metavar="CASE", help="none: all but those that take long; --list names them")
+    p.add_argument("--list", action="store_true", help="name the cases and what they measure")
+    p.add_argument("--quick", action="store_true", help="fewer rounds: whether it works, not how fast")
+    p.add_argument("--stacks", default=os.environ.get("CODINGLAB_STACKS", "all"), metavar='"ID..."', help="of stacks and images: only these")
+    p.add_argument("--seconds", type=int, default=0, metavar="N", help="of stacks: load of each framework by each way (30; with --quick 5)")
+    p.add_argument("--runs", type=int, default=0, metavar="N", help="of stacks: times that each figure is taken (10; with --quick 3)")
+    p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
+    o = p.parse_args()
+    o.seconds, o.runs = o.seconds or (5 if o.quick else 30), o.runs or (3 if o.quick else 10)
+    return o
+
+
+OPTIONS = options()
+QUICK = OPTIONS.quick
 ROWS = []
 
 
@@ -257,8 +275,8 @@ def case_run(lab, user, peer):
 
 def case_stacks(lab, user, peer):
     """the paper's Tables 2 and 3: compile and run of each language; load, requests/s and a new release of each framework"""
-    stacks.compile_and_run(lab, user, row, QUICK)
-    stacks.applications(lab, user, row, QUICK)
+    stacks.compile_and_run(lab, user, row, OPTIONS)
+    stacks.applications(lab, user, row, OPTIONS)
 
 
 def case_marks(lab, user, peer):
@@ -277,37 +295,47 @@ def case_images(lab, user, peer):
     os.environ["CODINGLAB_STORAGE"] = store
     try:
         with Lab(up_args=["--no-images"], images="") as fresh:
-            stacks.images(fresh, fresh.admin, row, QUICK)
+            stacks.images(fresh, fresh.admin, row, OPTIONS)
     finally:
         os.environ["CODINGLAB_STORAGE"] = kept
         subprocess.run(["rm", "-rf", "--one-file-system", store])
 
 
 BY_NAME = ("images", "stacks")  # long: not without being named
-ALONE = ("marks", "spin")     # without a lab
+ALONE = ("marks", "spin", "images")  # without the lab of the others
 CASES = {n[5:]: f for n, f in list(globals().items()) if n.startswith("case_")}
 
 
+def write(name, rows):
+    (ROOT / "out").mkdir(exist_ok=True)
+    (ROOT / f"out/{name}.json").write_text(json.dumps(rows, indent=1))
+
+
+def run_cases(wanted, lab, user, peer):
+    """What was measured before something broke is kept."""
+    for w in wanted:
+        first = len(ROWS)
+        try:
+            CASES[w](lab, user, peer)
+        finally:
+            write(f"bench-{w}", ROWS[first:])
+            write("bench", ROWS)
+
+
 def main():
-    if "--list" in sys.argv:
+    if OPTIONS.list:
         for n, f in CASES.items():
             print(f"{n:10} {f.__doc__}")
         return
-    wanted = [a for a in sys.argv[1:] if not a.startswith("-")] or [c for c in CASES if c not in BY_NAME]
-    unknown = [w for w in wanted if w not in CASES]
+    wanted = OPTIONS.cases or [c for c in CASES if c not in BY_NAME]
+    unknown = [w for w in wanted if w not in CASES] + stacks.unknown(OPTIONS.stacks)
     if unknown:
-        sys.exit(f"no such case: {' '.join(unknown)}. `lab bench --list` names them")
-    need = {"images": ""} if wanted == ["images"] else {"images": " ".join([*stacks.of_kind("language"), *stacks.of_kind("framework"), "web", "postgresql"])} \
-        if "stacks" in wanted else {}
-    for w in filter(ALONE.__contains__, wanted):
-        CASES[w](None, None, None)
-    if set(wanted) - set(ALONE):
-        with Lab(**need) as lab, Peer() as peer:
-            user = lab.user("bench")
-            for w in (w for w in wanted if w not in ALONE):
-                CASES[w](lab, user, peer)
-    (ROOT / "out").mkdir(exist_ok=True)
-    (ROOT / "out/bench.json").write_text(json.dumps(ROWS, indent=1))
+        sys.exit(f"no such case or stack: {' '.join(unknown)}. `lab bench --list` names the cases")
+    run_cases([w for w in wanted if w in ALONE], None, None, None)
+    wanted = [w for w in wanted if w not in ALONE]
+    if wanted:
+        with Lab(**({"images": stacks.needed(OPTIONS)} if "stacks" in wanted else {})) as lab, Peer() as peer:
+            run_cases(wanted, lab, lab.user("bench"), peer)
     sys.exit(not all(r["reached"] for r in ROWS))
 
 

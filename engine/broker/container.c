@@ -13,6 +13,7 @@
 
 #define START_MS 60000
 #define STOP_SLACK_MS 30000
+#define DATABASE_TIER "db" /* and its host name in DATABASE_URL */
 
 static int not_ours(struct cl_err *err, const char *name)
 {
@@ -117,15 +118,48 @@ static json_t *body_of(const struct broker *b, const struct spec *s)
 	return body;
 }
 
+static bool has_var(const struct spec *s, const char *name)
+{
+	for (size_t i = 0; i < s->vars.n; i++)
+		if (strcmp(s->vars.items[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The database is found without asking a name server: it keeps its address, and the others of its
+ * network have that in their hosts file. */
+static void give_database(const struct broker *b, const struct spec *s, json_t *body)
+{
+	char address[64], entry[80], network[PLACE_NAME];
+	json_t *end;
+
+	container_net_fixed(b, s, address, sizeof(address));
+	if (!address[0])
+		return;
+	place_network(&b->place, s->network, network);
+	end = json_object_get(json_object_get(json_object_get(body, "NetworkingConfig"),
+	    "EndpointsConfig"), network);
+	if (strcmp(s->tier, DATABASE_TIER) == 0) {
+		json_object_set_new(end, "IPAMConfig", json_pack("{s:s}", "IPv4Address", address));
+	} else if (has_var(s, "DATABASE_URL")) {
+		snprintf(entry, sizeof(entry), "%s:%s", DATABASE_TIER, address);
+		json_object_set_new(json_object_get(body, "HostConfig"), "ExtraHosts",
+		    json_pack("[s]", entry));
+	}
+}
+
 static int create(const struct broker *b, const struct spec *s, struct cl_err *err)
 {
 	char url[DOCKER_URL], full[PLACE_NAME];
+	json_t *body;
 
 	if (container_prepare(b, s, err) < 0)
 		return -1;
 	place_container(&b->place, s->name, full);
 	docker_url(url, "/containers/create?name=%s", full);
-	if (docker_call(&b->docker, "POST", url, body_of(b, s), NULL, err) != 201)
+	body = body_of(b, s);
+	give_database(b, s, body);
+	if (docker_call(&b->docker, "POST", url, body, NULL, err) != 201)
 		return -1;
 	return put_user(b, s, err);
 }

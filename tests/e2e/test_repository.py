@@ -202,6 +202,16 @@ def test_a_cancelled_push_is_gone(r):
     assert "op109" not in r.registry.whole("app/p1")
 
 
+def test_an_image_removed_while_it_is_pushed_leaves_no_name(r):
+    t = held_push(r, 111)
+    r.ask("IMAGE_REMOVE", text("app/p1:op111"))
+    r.registry.relay.hold = False
+    t.join(120)
+    assert t.error is None, t.error
+    assert "op111" in r.registry.whole("app/p1")
+    wait_until("no name of it", lambda: "op111" not in refs(r))
+
+
 def test_a_push_that_takes_too_long_is_ended(r):
     app(r, 110, 4)
     r.registry.relay.hold = True

@@ -118,6 +118,27 @@ def test_names_work_between_tiers_of_one_project(r):
     r.ask("NETWORK_REMOVE", text("p4-dev"))
 
 
+def test_the_database_keeps_its_address_and_needs_no_name_server(r):
+    """The name server of podman's networks answers "unknown" for a moment whenever any container comes or goes."""
+    r.image("tools")
+
+    def start(tier, n=1, **more):
+        name = f"p4-dev-{tier}-{n}-r1"
+        r.apply(r.spec(name, project=4, env="dev", tier=tier, n=n, image="tools", argv=["sleep", "600"], network="p4-dev", alias=tier, **more))
+        return r.observe(4)[name]["address"]
+    start("web")
+    address = start("db")
+    start("was", vars={"DATABASE_URL": "postgresql://app@db:5432/app"})
+    assert f"{address}\tdb" in r.run_in("p4-dev-was-1-r1", "cat", "/etc/hosts")[2].decode()
+    assert f"{address}\tdb" not in r.run_in("p4-dev-web-1-r1", "cat", "/etc/hosts")[2].decode()
+    r.remove("p4-dev-db-1-r1")
+    others = [start("web", n) for n in (2, 3)]
+    assert start("db") == address and address not in others, (address, others)
+    for name in r.observe(4):
+        r.remove(name)
+    r.ask("NETWORK_REMOVE", text("p4-dev"))
+
+
 def test_a_volume_outlives_its_container(r):
     r.image("base")
     for step in ("echo kept >/data/f; sleep 600", "sleep 600"):

@@ -1,25 +1,48 @@
 #!/usr/bin/python3
 """Every stack that can be chosen, the same way: its smoke test, a project from its template, run, test, three tiers, rows
-written and read, sessions that any instance knows, scaling, a second release under load, and MariaDB in place of PostgreSQL.
+written and read, its prompt and its debugger, sessions that any instance knows, a second release and fewer instances under
+load, and MariaDB in place of PostgreSQL.  Several stacks at once on one lab.
 
-test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these
+test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these, "all" every one;
+                                   CODINGLAB_STACKS_MARIADB likewise for MariaDB; CODINGLAB_LANES: how many at once
 """
 import json
 import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import cases
-from lab import Lab, ROOT, wait_until
+from lab import Lab, ROOT, Screen, wait_until
 from load import Load
 from web import Browser
 
-WANTED = os.environ.get("CODINGLAB_STACKS", "").split()
 STACKS = {s["id"]: s for s in (json.loads(p.read_text()) for p in sorted(ROOT.glob("images/*/stack.json")))}
-CHOICES = [s for s in STACKS if STACKS[s]["kind"] in ("language", "framework") and (not WANTED or s in WANTED)]
-SERVICES = [s for s in STACKS if STACKS[s]["kind"] in ("service", "base") and (ROOT / "images" / s / "smoke").exists() and not WANTED]
+EVERY = [s for s in STACKS if STACKS[s]["kind"] in ("language", "framework")]
+SERVICES = [s for s in STACKS if STACKS[s]["kind"] in ("service", "base") and (ROOT / "images" / s / "smoke").exists()]
+
+
+def chosen(variable):
+    words = os.environ.get(variable, "all").split()
+    return [s for s in EVERY if words == ["all"] or s in words]
+
+
+CHOICES = chosen("CODINGLAB_STACKS")
+MARIADB = [s for s in chosen("CODINGLAB_STACKS_MARIADB") if s in CHOICES and "mariadb" in STACKS[s].get("dbs", [])]
+LANES = int(os.environ.get("CODINGLAB_LANES", "2"))
+
+# What is typed at a prompt: (what shows that it is there, keys, what shows that they were understood).
+REPL = {
+    "python": (">>>", "print(6*7)", "42"), "django": (">>>|In \\[1\\]", "print(6*7)", "42"), "php": ("php >", "echo 6*7;", "42"),
+    "laravel": ("php >", "echo 6*7;", "42"), "ruby": ("irb", "puts 6*7", "42"), "rails": (r"\)>|irb|:001", "puts 6*7", "42"),
+    "node": ("^> ?", "console.log(6*7)", "42"), "express": ("^> ?", "console.log(6*7)", "42"), "java": ("jshell>", "6*7", "42"),
+    "spring": ("jshell>", "6*7", "42"), "struts": ("jshell>", "6*7", "42"), "egov": ("jshell>", "6*7", "42")}
+DEBUG = {
+    "python": (r"\(Pdb\)", "c", "Hello, "), "c": (r"\(gdb\)", "run", "Hello, "), "java": ("^> |Initializing jdb", "run", "Hello, "),
+    "go": (r"\(dlv\)", "continue", "Hello, "), "ruby": (r"\(rdbg\)", "c", "Hello, "), "node": ("debug>", "c", "Hello, "),
+    "php": ("prompt>", "run", "Hello, "), "laravel": ("prompt>", "help", "phpdbg"), "express": ("debug>", "version", r"\d+\.\d+"),
+    "django": (r"\(Pdb\)", "c", "development server"), "rails": (r"\(rdbg", "c", "Listening|Puma"),
+    "spring": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
 
 
 def ready(alice, project, **want):
@@ -64,6 +87,20 @@ def serves_while_developing(alice, stack):
     wait_until("the port is free again", lambda: alice.ssh(ask, stack, check=False).returncode != 0, 20)
 
 
+def prompts_answer(alice, stack):
+    """`repl` and `debug` on a terminal, as a person has them."""
+    for verb, table in (("repl", REPL), ("debug", DEBUG)):
+        assert (stack in table) == (verb in STACKS[stack]["commands"]), (stack, verb)
+        if stack not in table:
+            continue
+        prompt, typed, answer = table[stack]
+        with Screen([*alice.argv(stack, "-tt"), verb], 50, 120) as screen:
+            screen.expect(prompt, 180)
+            if typed:
+                screen.send(typed + "<Enter>")
+                screen.expect(answer, 60)
+
+
 def rows_are_written_and_read(browser, url, name):
     assert browser.get("/healthz").text.strip() == "ok"
     page = browser.get("/")
@@ -85,17 +122,22 @@ def sessions_survive_scaling(lab, alice, stack, browser):
 
 
 def second_release_loses_no_request(lab, alice, stack, url, browser):
-    """The words stand in one source file; they are changed as its user would and shipped while people ask."""
+    """The words stand in one source file; they are changed as its user would and shipped while people ask.  Then instances
+    go while people ask: what they were answering is answered."""
     found = alice.ssh("grep -rIl --exclude-dir=node_modules --exclude-dir=target --exclude-dir=vendor --exclude-dir=.git 'Hello from ' .",
                       stack).stdout.split()
     sources = [f for f in found if "test" not in f.lower() and not f.endswith((".md", ".pyc"))]
     assert len(sources) == 1, found
     alice.ssh(f"sed -i 's/Hello from /Greetings from /' {sources[0]}", stack)
-    with Load(lab.edge_port, url, threads=3, seconds=400) as load:
-        alice.ssh("ship", stack, timeout=400)
-        time.sleep(1)
-    assert not load.failures, (load.ok, load.failures[:5])
-    assert load.ok > 20, load.ok
+    with Load(lab.edge_port, url, threads=3, seconds=900) as load:
+        alice.ssh("ship", stack, timeout=600)
+        shipped = load.ok
+        wait_until("answers of the new release", lambda: load.ok > shipped + 20 or load.failures, 60)
+        alice.ssh("scale web=1 was=1", stack, timeout=300)
+        ready(alice, stack, web=1, was=1)
+        fewer = load.ok
+        wait_until("answers of those that are left", lambda: load.ok > fewer + 20 or load.failures, 60)
+    assert not load.failures, (load.ok, len(load.failures), load.failures[:5], alice.ssh("logs -n 60", stack, check=False).stdout[-3000:])
     assert "Greetings from" in browser.get("/").text
 
 
@@ -103,6 +145,7 @@ def stack_works(lab, alice, stack):
     alice.ssh(f"project create {stack} --stack {stack}")
     smoke_passes(lab, alice, stack)
     run_and_test_work(lab, alice, stack)
+    prompts_answer(alice, stack)
     alice.ssh("stop", stack)
     url = alice.ssh("ship", stack, timeout=600).stdout.strip().split("\n")[-1]
     browser = Browser(lab.edge_port, url)
@@ -143,14 +186,24 @@ def case(fn, what, stack):
 
 
 CASES = dict([case(stack_works, "serves_scales_and_is_released_again", s) for s in CHOICES]
-             + [case(mariadb_works, "on_mariadb", s) for s in CHOICES if "mariadb" in STACKS[s].get("dbs", [])]
+             + [case(mariadb_works, "on_mariadb", s) for s in MARIADB]
              + [case(service_smoke_passes, "smoke", s) for s in SERVICES])
+
+
+def not_chosen(stack):
+    def run(lab, alice):
+        raise cases.Skip("run `./lab test long`")
+    run.__name__ = f"test_{stack}"
+    return run.__name__, run
+
+
+CASES.update(not_chosen(s) for s in EVERY if s not in CHOICES)
 
 
 def main():
     with Lab(images=" ".join([*CHOICES, "web", "postgresql", "mariadb", *SERVICES])) as lab:
         alice = lab.user("alice")
-        return cases.main(CASES, lab, alice)
+        return cases.main(CASES, lab, alice, lanes=LANES)
 
 
 sys.exit(main())

@@ -1,4 +1,5 @@
 """Run a file's test_* functions in order and count them: the last line is what tests/run.py reads."""
+import concurrent.futures
 import sys
 import time
 import traceback
@@ -8,24 +9,25 @@ class Skip(Exception):
     pass
 
 
-def main(namespace, *args):
-    passed = failed = skipped = 0
+def one(name, fn, args):
+    """(word, what to print)"""
+    t0, word, text = time.time(), "ok", ""
+    try:
+        fn(*args)
+    except Skip as e:
+        word = f"skipped: {e}:"
+    except Exception:
+        word, text = "FAILED", traceback.format_exc()
+    print(f"{text}{word} {name[5:].replace('_', ' ')} ({time.time() - t0:.1f} s)", flush=True)
+    return word.split(":")[0]
+
+
+def main(namespace, *args, lanes=1):
+    """lanes: so many at once, for cases that share a lab and nothing else."""
     match = sys.argv[1] if len(sys.argv) > 1 else ""
-    for name, fn in list(namespace.items()):
-        if not name.startswith("test_") or match not in name:
-            continue
-        t0 = time.time()
-        try:
-            fn(*args)
-            passed += 1
-            word = "ok"
-        except Skip as e:
-            skipped += 1
-            word = f"skipped: {e}"
-        except Exception:
-            failed += 1
-            word = "FAILED"
-            traceback.print_exc(file=sys.stdout)
-        print(f"{word} {name[5:].replace('_', ' ')} ({time.time() - t0:.1f} s)", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    wanted = [(n, f) for n, f in list(namespace.items()) if n.startswith("test_") and match in n]
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        words = list(pool.map(lambda c: one(*c, args), wanted))
+    failed = words.count("FAILED")
+    print(f"{words.count('ok')} passed, {failed} failed, {words.count('skipped')} skipped")
     return failed
