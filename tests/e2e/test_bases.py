@@ -18,7 +18,7 @@ import tempfile
 import threading
 
 import cases
-from lab import ROOT, Lab
+from lab import ROOT, Lab, wait_until
 
 HERE = pathlib.Path(tempfile.mkdtemp(prefix="codinglab-bases-", dir="/var/tmp"))
 HERE.chmod(0o755)
@@ -146,9 +146,6 @@ def rpm_repository(key):
 
 @contextlib.contextmanager
 def served(folder):
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    handler.log_message = lambda *a: None
-
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *a):
             pass
@@ -251,7 +248,9 @@ def lab(store, **options):
 def test_a_lab_on_a_base_of_the_operators():
     with served(deb_repository(GOOD)) as url, lab(HERE / "store", CODINGLAB_IMAGES_BASE="ubuntu-24.04", CODINGLAB_IMAGES_MIRROR=url,
                                                   CODINGLAB_IMAGES_KEYRING=str(GOOD.ring)) as it:
-        labels = it.admin.json("stack show base")["images"][0]["labels"]
+        def known():
+            return it.admin.json("stack show base")["images"][0].get("labels")
+        labels = wait_until("the labels are known", known)
         assert labels["base"] == "ubuntu-24.04" and labels["base.suite"] == "noble" and labels["base.mirror"] == url, labels
         assert labels["base.digest"].startswith("sha256:") and labels["packages"] == "4", labels
         shown = it.admin.ssh("stack show base").stdout
