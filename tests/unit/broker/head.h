@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "engine/broker/broker_proto.h"
 #include "engine/broker/place.h"
+#include "engine/broker/spec.h"
 
 static inline void head_place(struct place *p)
 {
@@ -115,6 +116,25 @@ static inline void head_turn(const struct ipc_out *out, struct ipc_in *in)
 	in->len = out->len;
 	memcpy(in->data, out->data, out->len);
 	in->type = ipc_get_u32(in);
+}
+
+/* The spec that this message is read as; spec_clear() it in any case. */
+static inline int head_parse(const struct head_spec *h, const struct place *place, struct spec *s,
+    struct cl_err *err)
+{
+	struct ipc_out *out = mem_alloc(sizeof(*out));
+	struct ipc_in *in = mem_alloc(sizeof(*in));
+	int rc;
+
+	ipc_begin(out, BROKER_APPLY);
+	head_put(out, h);
+	head_turn(out, in);
+	rc = spec_read(s, in, place, err);
+	if (rc == 0)
+		assert_int_equal(ipc_end(in), 0);
+	mem_free(out);
+	mem_free(in);
+	return rc;
 }
 
 #endif

@@ -6,24 +6,8 @@
 #include "tests/unit/broker/head.h"
 
 #include "engine/broker/docker.h"
-#include "engine/broker/spec.h"
 
 static struct place place;
-
-static int parse(const struct head_spec *h, struct spec *s, struct cl_err *err)
-{
-	struct ipc_out *out = mem_alloc(sizeof(*out));
-	struct ipc_in *in = mem_alloc(sizeof(*in));
-	int rc;
-
-	ipc_begin(out, BROKER_APPLY);
-	head_put(out, h);
-	head_turn(out, in);
-	rc = spec_read(s, in, &place, err);
-	mem_free(out);
-	mem_free(in);
-	return rc;
-}
 
 static void is(const struct head_spec *h, const char *golden)
 {
@@ -35,7 +19,7 @@ static void is(const struct head_spec *h, const char *golden)
 
 	if (!want)
 		fail_msg("the document itself: line %d: %s", e.line, e.text);
-	if (parse(h, &s, &err) < 0)
+	if (head_parse(h, &place, &s, &err) < 0)
 		fail_msg("%s", err.message);
 	got = spec_json_make(&s, &place);
 	spec_clear(&s);
@@ -167,7 +151,7 @@ static void words_that_are_no_text_are_refused(void **state)
 				h.argv[1] = bad[i];
 			else
 				h.vars[1][1] = bad[i];
-			if (parse(&h, &s, &err) == 0)
+			if (head_parse(&h, &place, &s, &err) == 0)
 				fail_msg("row %zu was taken", i);
 			assert_int_equal(err.code, CL_USAGE);
 			spec_clear(&s);

@@ -3,26 +3,8 @@
 
 #include "engine/backend.h"
 #include "engine/broker/docker.h"
-#include "engine/broker/spec.h"
 
 static struct place place;
-
-static int parse(const struct head_spec *h, struct spec *s, struct cl_err *err)
-{
-	struct ipc_out *out = mem_alloc(sizeof(*out));
-	struct ipc_in *in = mem_alloc(sizeof(*in));
-	int rc;
-
-	ipc_begin(out, BROKER_APPLY);
-	head_put(out, h);
-	head_turn(out, in);
-	rc = spec_read(s, in, &place, err);
-	if (rc == 0)
-		assert_int_equal(ipc_end(in), 0);
-	mem_free(out);
-	mem_free(in);
-	return rc;
-}
 
 static json_t *json_of(const struct head_spec *h)
 {
@@ -30,7 +12,7 @@ static json_t *json_of(const struct head_spec *h)
 	struct spec s;
 	json_t *j;
 
-	if (parse(h, &s, &err) < 0)
+	if (head_parse(h, &place, &s, &err) < 0)
 		fail_msg("%s", err.message);
 	j = spec_json_make(&s, &place);
 	spec_clear(&s);
@@ -155,7 +137,7 @@ static void refused(const struct head_spec *h, const char *what)
 	struct cl_err err = {0};
 	struct spec s;
 
-	if (parse(h, &s, &err) == 0)
+	if (head_parse(h, &place, &s, &err) == 0)
 		fail_msg("%s was taken", what);
 	assert_int_equal(err.code, CL_USAGE);
 	spec_clear(&s);

@@ -127,6 +127,9 @@ static const char *const every[] = {
     "config unset A", "op 5", "op ls", "cancel 5", "image ls", "image build", "chat say hello",
     "chat tail", "user add bob", "user ls", "user rm bob -y", "user role bob teacher", "key ls",
     "key add ssh-ed25519 AAAA", "key rm 3", "invite", "whoami", "audit", "info", "ssh-config",
+    "project stack go", "stack rm mine -y", "save now -m text", "saves", "saves now", "saves rm now -y",
+    "load now -y", "image show base", "image push", "image rm base", "image gc",
+    "project import https://example.org/a.git",
 };
 
 /* -- errors -- */
@@ -587,7 +590,8 @@ static void ssh_configuration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(every_error_has_its_exit_status), T(every_verb_without_an_engine), T(answers_that_are_none),
+	    T(every_error_has_its_exit_status), T(every_verb_without_an_engine),
+	    T(answers_that_are_none),
 	    T(answers_of_other_shapes), T(hostile_fields), T(exact_requests), T(refused_before_it_is_asked),
 	    T(verbs_need_a_project), T(operations_by_their_end), T(dry_runs_show_their_plan), T(tables),
 	    T(sizes), T(status_in_full), T(json_for_programs_and_terminals), T(asking_first),
