@@ -21,7 +21,8 @@
 #include <stdint.h>
 #include "base/ipc.h"
 
-#define MONITOR_CHANNELS 10     /* open at once on one connection */
+#define MONITOR_CHANNELS 32     /* open at once on one connection, forwarded connections included */
+#define MONITOR_SESSIONS 10     /* of these, screens and programs */
 #define MONITOR_USER_MAX 128    /* bytes of an SSH user name that is passed on */
 #define MONITOR_KEY_MAX 8192    /* bytes of "type base64" */
 #define MONITOR_PASSWORD_MAX 1024

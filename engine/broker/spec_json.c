@@ -106,8 +106,9 @@ static void mounts(const struct spec *s, const struct place *p, json_t *host)
 	if (strcmp(s->tier, "dev") == 0 && p->helper[0]) {
 		place_tty(p, s->name, path);
 		json_array_append_new(list, mount("bind", path, EXEC_PTY_FOLDER, true));
-		json_array_append_new(list, mount("bind", p->helper, EXEC_PTY_HELPER, true));
 	}
+	if (p->helper[0])
+		json_array_append_new(list, mount("bind", p->helper, EXEC_PTY_HELPER, true));
 	put(host, "Mounts", list);
 	put(host, "Tmpfs", tmpfs);
 }

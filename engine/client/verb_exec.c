@@ -22,6 +22,7 @@
 #include "base/sock.h"
 #include "engine/client/client.h"
 #include "engine/client/verb_copy.h"
+#include "engine/client/verb_forward.h"
 #include "engine/client/verb_out.h"
 #include "engine/client/verb_rest.h"
 #include "engine/client/verbs.h"
@@ -414,7 +415,7 @@ int verb_exec_line(struct verb_ctx *ctx, const char *line)
 	const char *first = line + strspn(line, " \t\n");
 	int rc;
 
-	if (verb_copy_line(ctx, line, &rc))
+	if (verb_copy_line(ctx, line, &rc) || verb_forward_line(ctx, line, &rc))
 		return rc;
 
 	/* A group's word with a wrong second one ("user ad") is a slip, not a program. */

@@ -12,6 +12,28 @@
 
 struct chan chan_all[MONITOR_CHANNELS];
 
+struct chan *chan_new(bool forwarded)
+{
+	struct chan *c = NULL;
+	int same = 0, most = forwarded ? MONITOR_CHANNELS - MONITOR_SESSIONS : MONITOR_SESSIONS;
+
+	for (struct chan *x = chan_all + MONITOR_CHANNELS - 1; x >= chan_all; x--) {
+		if (x->state == CHAN_FREE)
+			c = x;
+		else
+			same += x->forwarded == forwarded;
+	}
+	if (!c || same >= most)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->in = c->out = c->err = -1;
+	c->id = (uint32_t)(c - chan_all);
+	c->rows = 24;
+	c->cols = 80;
+	c->forwarded = forwarded;
+	return c;
+}
+
 void chan_close_fds(struct chan *c)
 {
 	if (c->in >= 0)
@@ -67,6 +89,7 @@ void chan_release(struct chan *c)
 		ssh_remove_channel_callbacks(c->ssh, &c->callbacks);
 		ssh_channel_free(c->ssh);
 	}
+	mem_free(c->forward);
 	for (int i = 0; i < c->nenv; i++)
 		mem_free(c->env[i]);
 	mem_free(c->in_buf);

@@ -19,7 +19,9 @@ enum chan_state { CHAN_FREE, CHAN_IDLE, CHAN_ASKED, CHAN_GONE, CHAN_DOOR, CHAN_P
 struct chan {
 	enum chan_state state;
 	uint32_t id;
-	ssh_channel ssh;
+	ssh_channel ssh;         /* NULL while a forwarded connection waits for its other end */
+	bool forwarded;          /* a connection, not a session: no stderr, no status */
+	ssh_message forward;     /* the question that is not answered yet; owned */
 	struct ssh_channel_callbacks_struct callbacks;
 	/* what the client asked for */
 	bool pty;
@@ -54,6 +56,8 @@ struct chan {
 
 extern struct chan chan_all[MONITOR_CHANNELS];
 
+/* A free place for a session or a forwarded connection; NULL when there are too many. */
+struct chan *chan_new(bool forwarded);
 /* End this one: text (may be "") to the client, then the exit code. */
 void chan_finish(struct chan *c, int code, const char *text);
 void chan_close_fds(struct chan *c);

@@ -4,6 +4,7 @@
 #include "base/sock.h"
 #include "sshd/conn/chan.h"
 #include "sshd/conn/door.h"
+#include "sshd/conn/forward.h"
 #include "sshd/conn/link.h"
 #include "sshd/conn/pump.h"
 
@@ -48,7 +49,7 @@ static bool program_over(const struct chan *c)
 /* A client that saw the end of the output may close at once; the status must still reach it. */
 static bool awaits_status(const struct chan *c)
 {
-	return c->state == CHAN_PROGRAM && c->eof_sent && !c->ending && !conn.orphan;
+	return c->state == CHAN_PROGRAM && c->eof_sent && !c->ending && !conn.orphan && !c->forwarded;
 }
 
 int life_sweep(void)
@@ -60,7 +61,7 @@ int life_sweep(void)
 			continue;
 		if (!c->ending && program_over(c)) {
 			c->ending = true;
-			c->no_status = !c->exited;
+			c->no_status = c->no_status || !c->exited;
 		}
 		if (c->client_closed && c->state == CHAN_ASKED) {
 			abandon(c);
@@ -113,6 +114,9 @@ void life_refused(uint32_t id, int code, const char *text)
 	c->answered = true;
 	if (c->state == CHAN_GONE) {
 		release(c);
+	} else if (c->state == CHAN_ASKED && c->forward) {
+		c->state = CHAN_IDLE;
+		forward_refuse(c, text);
 	} else if (c->state == CHAN_ASKED) {
 		c->state = CHAN_IDLE;
 		chan_finish(c, code, text);
@@ -135,7 +139,12 @@ void life_close_all(const char *reason)
 	for (struct chan *c = chan_all; c < chan_all + MONITOR_CHANNELS; c++) {
 		if (c->state == CHAN_ASKED)
 			c->state = CHAN_IDLE; /* no answer will come */
-		chan_finish(c, 255, reason);
+		if (c->forward)
+			forward_refuse(c, reason);
+		if (c->forwarded && c->state != CHAN_FREE)
+			c->client_closed = true; /* a reason would be data there */
+		else
+			chan_finish(c, 255, reason);
 	}
 	conn.closing = true;
 }

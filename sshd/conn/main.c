@@ -36,7 +36,7 @@ static const char *const main_syscalls[] = {
 
 static void throw_rights_away(void)
 {
-	struct rlimit as = {CONN_AS_BEFORE, CONN_AS_AFTER}, files = {64, 64};
+	struct rlimit as = {CONN_AS_BEFORE, CONN_AS_AFTER}, files = {128, 128};
 
 	priv_limits(0, 0);
 #ifndef CL_SANITIZE

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "sshd/conn/door.h"
+#include "sshd/conn/forward.h"
 #include "sshd/conn/out.h"
 
 #define PUMP_CHUNK 32000 /* below the common packet size of 32768, so one read is one packet */
@@ -127,6 +128,8 @@ static void read_program(struct chan *c, int *fd, bool is_err)
 	if (want > window)
 		want = window;
 	n = read(*fd, pump_chunk, want);
+	if (n > 0 && is_err && c->forwarded)
+		return; /* a connection has no second stream */
 	if (n > 0) {
 		out_write(c, pump_chunk, (size_t)n, is_err);
 		return;
@@ -165,6 +168,10 @@ int pump_poll(const struct chan *c, struct pollfd *p)
 
 	if (c->ending || (c->state != CHAN_DOOR && c->state != CHAN_PROGRAM))
 		return 0;
+	if (c->forward) { /* not confirmed: a sign of the program, or its end */
+		p[0] = (struct pollfd){.fd = c->out, .events = POLLIN};
+		return c->out >= 0;
+	}
 	if (c->in >= 0 && waiting)
 		p[n++] = (struct pollfd){.fd = c->in, .events = POLLOUT};
 	if (c->out >= 0 && can_write)
@@ -179,7 +186,9 @@ void pump_ready(struct chan *c, const struct pollfd *p, int n)
 	for (int i = 0; i < n; i++) {
 		if (!p[i].revents)
 			continue;
-		if (p[i].events == POLLOUT && p[i].fd == c->in) {
+		if (c->forward) {
+			forward_ready(c);
+		} else if (p[i].events == POLLOUT && p[i].fd == c->in) {
 			pump_in(c);
 		} else if (p[i].fd == c->out && c->state == CHAN_DOOR) {
 			door_ready(c);

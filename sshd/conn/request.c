@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "sshd/conn/ask.h"
 #include "sshd/conn/chan.h"
+#include "sshd/conn/forward.h"
 #include "sshd/conn/link.h"
 #include "sshd/conn/pump.h"
 
@@ -134,22 +135,8 @@ static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_
 	return is_stderr ? (int)len : pump_data(arg, data, len);
 }
 
-ssh_channel request_open_cb(ssh_session session, void *arg)
+void request_listen(struct chan *c)
 {
-	struct chan *c = chan_all;
-
-	while (c < chan_all + MONITOR_CHANNELS && c->state != CHAN_FREE)
-		c++;
-	if (!conn.authed || conn.closing || c == chan_all + MONITOR_CHANNELS)
-		return NULL;
-	memset(c, 0, sizeof(*c));
-	c->in = c->out = c->err = -1;
-	c->id = (uint32_t)(c - chan_all);
-	c->rows = 24;
-	c->cols = 80;
-	c->ssh = ssh_channel_new(session);
-	if (!c->ssh)
-		return NULL;
 	c->callbacks = (struct ssh_channel_callbacks_struct){
 	    .userdata = c,
 	    .channel_data_function = data_cb,
@@ -165,6 +152,18 @@ ssh_channel request_open_cb(ssh_session session, void *arg)
 	};
 	ssh_callbacks_init(&c->callbacks);
 	ssh_set_channel_callbacks(c->ssh, &c->callbacks);
+}
+
+ssh_channel request_open_cb(ssh_session session, void *arg)
+{
+	struct chan *c = conn.authed && !conn.closing ? chan_new(false) : NULL;
+
+	if (!c)
+		return NULL;
+	c->ssh = ssh_channel_new(session);
+	if (!c->ssh)
+		return NULL;
+	request_listen(c);
 	c->state = CHAN_IDLE;
 	return c->ssh;
 }
@@ -177,8 +176,10 @@ int request_message_cb(ssh_session session, ssh_message msg, void *arg)
 
 	if (type == SSH_REQUEST_AUTH)
 		conn.questions++; /* a method that is not offered */
+	else if (type == SSH_REQUEST_CHANNEL_OPEN && sub == SSH_CHANNEL_DIRECT_TCPIP)
+		return !conn.authed || conn.closing || !forward_ask(session, msg);
 	else if (type == SSH_REQUEST_CHANNEL_OPEN)
-		what = sub == SSH_CHANNEL_DIRECT_TCPIP ? "forwarding (-L, -D)" : "this kind of channel";
+		what = "this kind of channel (a socket by its path, X11)";
 	else if (type == SSH_REQUEST_GLOBAL && sub == SSH_GLOBAL_REQUEST_TCPIP_FORWARD)
 		what = "forwarding (-R)";
 	if (what && conn.authed) {

@@ -259,6 +259,107 @@ def test_forwardings_are_refused(g):
     assert r.stdout.strip() == b"0", r
 
 
+FORWARD = """#!/bin/sh
+# The other end of a connection to the project: an echo on port 7, endless bytes on 19, all else is away.
+case "$1:$2" in
+localhost:7) printf +; exec cat ;;
+localhost:19) printf +; exec yes ;;
+esac
+echo "codinglab: forwarding to $1: it is not of this project. Say localhost" >&2; exit 5
+"""
+
+
+class Forwarding:
+    """While it lasts, the verb program knows the line `forward HOST PORT`."""
+
+    def __init__(self, g):
+        self.g = g
+
+    def __enter__(self):
+        self.g.program("forward", FORWARD)
+        self.g.program("codinglab", gateway.VERBS.replace("exec /bin/sh", f"PATH={self.g.bin}:$PATH; exec /bin/sh"))
+
+    def __exit__(self, *exc):
+        self.g.program("codinglab", gateway.VERBS)
+
+
+def test_connections_into_the_project(g):
+    data = os.urandom(3_000_000)
+    with Forwarding(g):
+        r = g.ssh(options=["-W", "localhost:7"], input=data)
+        assert r.returncode == 0 and r.stdout == data, (r.returncode, len(r.stdout))
+        for host, port in (("169.254.169.254", 80), ("127.0.0.1", g.port), ("$(id)", 7), ("-o", 7), ("x" * 200, 7)):
+            r = g.ssh(options=["-v", "-W", f"{host}:{port}"])
+            assert r.returncode and not r.stdout and b"open failed" in r.stderr, (host, r)
+        r = g.ssh(options=["-v", "-o", "LogLevel=DEBUG1", "-W", "169.254.169.254:80"])
+        assert b"not of this project. Say localhost" in r.stderr, r
+    assert any("169.254.169.254: it is not of this project" in n[-1] for n in g.noted("protocol") or g.engine.notes), g.engine.notes
+
+
+def test_connections_have_a_limit_of_their_own(g):
+    async def main():
+        async with connect(g) as c:
+            opened, refused = [], 0
+            for _ in range(30):
+                try:
+                    opened.append(await c.open_connection("localhost", 7))
+                except asyncssh.ChannelOpenError:
+                    refused += 1
+            assert len(opened) == 22 and refused == 8, (len(opened), refused)
+            for n, (reader, writer) in enumerate(opened):
+                writer.write(f"hello {n}\n".encode())
+                assert await reader.readline() == f"hello {n}\n".encode()
+            assert (await c.run("echo a session still")).stdout == "a session still\n"
+            for reader, writer in opened:
+                writer.write_eof()
+                assert await reader.read() == b""
+                writer.close()
+            reader, writer = await c.open_connection("localhost", 7)
+            writer.close()
+    with Forwarding(g):
+        asyncio.run(main())
+
+
+def test_a_connection_that_nobody_reads_stops_no_other(g):
+    async def main():
+        async with connect(g) as c:
+            stuck = [await c.open_connection("localhost", 19) for _ in range(3)]
+            before = rss(g.children("codinglab-conn")[0])
+            for n in range(20):
+                assert (await c.run(f"echo {n}")).stdout == f"{n}\n"
+            assert rss(g.children("codinglab-conn")[0]) - before < 4096
+            for _, writer in stuck:
+                writer.close()
+    with Forwarding(g):
+        asyncio.run(main())
+    lab.wait_until("their programs ended", lambda: not subprocess.run(["pgrep", "-u", "200001", "-x", "yes"], capture_output=True).stdout, 15)
+
+
+def test_paramiko_connects_too(g):
+    import paramiko
+    with Forwarding(g), paramiko.SSHClient() as c:
+        c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        c.connect("127.0.0.1", g.port, "alice", key_filename=f"{g.dir}/id", allow_agent=False, look_for_keys=False)
+        ch = c.get_transport().open_channel("direct-tcpip", ("localhost", 7), ("127.0.0.1", 1))
+        ch.sendall(b"hello")
+        ch.shutdown_write()
+        assert ch.makefile().read() == b"hello"
+        _, out, err = c.exec_command("echo out; echo err >&2; exit 3")
+        assert (out.read(), err.read(), out.channel.recv_exit_status()) == (b"out\n", b"err\n", 3)
+
+
+def test_ten_programs_share_one_connection(g):
+    try:
+        assert g.ssh("true", options=master(g)).returncode == 0
+        running = [subprocess.Popen(g.argv(f"cat; exit {n}", options=master(g)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) for n in range(10)]
+        for n, p in enumerate(running):
+            data = bytes([n]) * 200_000
+            assert p.communicate(data, timeout=60)[0] == data and p.returncode == n
+        assert len(g.children("codinglab-conn")) == 1
+    finally:
+        subprocess.run(g.argv(options=[*master(g), "-O", "exit"]), capture_output=True)
+
+
 def test_at_most_ten_channels(g):
     async def main():
         async with connect(g) as c:

@@ -4,6 +4,7 @@
  * runs it by the container engine's exec; it is linked statically, since it must run in any image.
  *
  *   codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]
+ *   codinglab-pty dial PORT                                   (dial.h)
  *
  * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
  * with its exit status (128 + n for a signal).  Signals that ask to end are passed on.
@@ -20,6 +21,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "dial.h"
 
 #define FAILED 125 /* as container engines say of themselves */
 
@@ -114,6 +117,8 @@ int main(int argc, char **argv)
 	int master, slave;
 	pid_t pid;
 
+	if (argc == 3 && strcmp(argv[1], "dial") == 0)
+		return dial_run(argv[2]);
 	if (argc < 5) {
 		fprintf(stderr, "usage: codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]\n");
 		return FAILED;

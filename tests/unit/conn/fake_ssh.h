@@ -6,6 +6,7 @@
 #define TESTS_UNIT_CONN_FAKE_SSH_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -25,6 +26,10 @@ struct fake_ssh {
 };
 
 static struct fake_ssh fake_ssh;
+static const char *fake_ssh_host;      /* what a question for a connection names */
+static int fake_ssh_port;
+static int fake_ssh_accepts, fake_ssh_refusals;
+static char fake_ssh_debug[2048];      /* told to the client beside its channels */
 
 static inline void fake_ssh_init(void)
 {
@@ -48,6 +53,34 @@ ssh_channel ssh_channel_new(ssh_session session)
 	static char one;
 
 	return (ssh_channel)(void *)&one;
+}
+
+const char *ssh_message_channel_request_open_destination(ssh_message msg)
+{
+	return fake_ssh_host;
+}
+
+int ssh_message_channel_request_open_destination_port(ssh_message msg)
+{
+	return fake_ssh_port;
+}
+
+ssh_channel ssh_message_channel_request_open_reply_accept(ssh_message msg)
+{
+	fake_ssh_accepts++;
+	return ssh_channel_new(NULL);
+}
+
+int ssh_message_reply_default(ssh_message msg)
+{
+	fake_ssh_refusals++;
+	return SSH_OK;
+}
+
+int ssh_send_debug(ssh_session session, const char *message, int always_display)
+{
+	snprintf(fake_ssh_debug, sizeof(fake_ssh_debug), "%s", message);
+	return SSH_OK;
 }
 
 void ssh_channel_free(ssh_channel channel)

@@ -374,7 +374,7 @@ static void test_data(void **state)
 
 static void test_channels_are_counted(void **state)
 {
-	for (int i = 1; i < MONITOR_CHANNELS; i++) {
+	for (int i = 1; i < MONITOR_SESSIONS; i++) {
 		assert_non_null(request_open_cb(conn.session, NULL));
 		assert_int_equal(chan_all[i].id, i);
 	}

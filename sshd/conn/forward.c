@@ -1,0 +1,113 @@
+/* Connections into containers: see forward.h. */
+#include "sshd/conn/forward.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sshd/conn/ask.h"
+#include "sshd/conn/link.h"
+#include "sshd/conn/request.h"
+
+#define FORWARD_HOST_MAX 64
+#define FORWARD_NOTES 20 /* refusals that are logged */
+
+/*
+ * libssh frees a message when the callback returns, but the answer is not known then.  What answers
+ * need of it (the session and three numbers) lies in the message itself, so a copy of its bytes
+ * serves; the pointers in it are never followed.
+ */
+static ssh_message keep(ssh_message msg)
+{
+	return mem_dup(msg, malloc_usable_size(msg));
+}
+
+/* A name or address that may stand in the line as it is. */
+static bool plain(const char *host)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:_";
+	size_t n = host ? strlen(host) : 0;
+
+	return n > 0 && n <= FORWARD_HOST_MAX && strspn(host, ok) == n && host[0] != '-';
+}
+
+static void say(const char *why)
+{
+	static int notes;
+
+	ssh_send_debug(conn.session, why, 1);
+	if (notes++ < FORWARD_NOTES)
+		link_note(why);
+}
+
+bool forward_ask(ssh_session session, ssh_message msg)
+{
+	const char *host = ssh_message_channel_request_open_destination(msg);
+	int port = ssh_message_channel_request_open_destination_port(msg), n = 0;
+	char line[FORWARD_HOST_MAX + 32];
+	struct chan *c = chan_new(true);
+
+	if (!c || !plain(host) || port < 1) {
+		say(c ? "codinglab: forwarding: not a host and port of a project" :
+		    "codinglab: forwarding: too many connections at once");
+		if (c)
+			chan_release(c);
+		return false;
+	}
+	c->forward = keep(msg);
+	c->no_status = true;
+	n = snprintf(line, sizeof(line), "forward %s %d", host, port);
+	if (n > 0 && !conn.orphan)
+		ask_open(c, true, line);
+	if (c->state == CHAN_ASKED && !conn.orphan)
+		return true;
+	chan_release(c);
+	return false;
+}
+
+void forward_refuse(struct chan *c, const char *why)
+{
+	cl_autofree ssh_message msg = c->forward;
+	char text[MONITOR_TEXT_MAX];
+
+	c->forward = NULL;
+	mem_copy_str(text, sizeof(text), why && *why ? why : "codinglab: forwarding: refused");
+	text[strcspn(text, "\r\n")] = '\0';
+	say(text);
+	ssh_message_reply_default(msg);
+	chan_close_fds(c);
+	c->ending = true;
+}
+
+/* What it wrote to stderr, as far as it is there. */
+static void read_reason(struct chan *c, char *text, size_t size)
+{
+	ssize_t n = c->err >= 0 ? read(c->err, text, size - 1) : 0;
+
+	text[n > 0 ? n : 0] = '\0';
+}
+
+void forward_ready(struct chan *c)
+{
+	char sign = 0, text[512];
+	ssize_t n = read(c->out, &sign, 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 1 && sign == '+') {
+		cl_autofree ssh_message msg = c->forward;
+
+		c->forward = NULL;
+		c->ssh = ssh_message_channel_request_open_reply_accept(msg);
+		if (c->ssh)
+			request_listen(c);
+		else
+			c->ending = true;
+		return;
+	}
+	read_reason(c, text, sizeof(text));
+	forward_refuse(c, text);
+}

@@ -1,0 +1,22 @@
+/*
+ * Connections that the client wants carried into the project's containers (-L, -D, -W, -J).  Each is
+ * a program of the listener's like any exec request (the line "forward HOST PORT"), since this
+ * process may connect to nothing.  The channel is confirmed when the program says '+'; until then
+ * the client waits, and what the program says on stderr is why it is refused.
+ */
+#ifndef SSHD_CONN_FORWARD_H
+#define SSHD_CONN_FORWARD_H
+
+#include <stdbool.h>
+#include "sshd/conn/chan.h"
+
+#define FORWARD_MOST (MONITOR_CHANNELS - MONITOR_SESSIONS)
+
+/* The client asks for one; false when it is refused at once. */
+bool forward_ask(ssh_session session, ssh_message msg);
+/* The program of a channel that waits for confirmation has said something, or ended. */
+void forward_ready(struct chan *c);
+/* It is refused: tell the client, with the reason for those who ask (-v), and the audit log. */
+void forward_refuse(struct chan *c, const char *why);
+
+#endif
