@@ -22,6 +22,7 @@ struct chan {
 	ssh_channel ssh;         /* NULL while a forwarded connection waits for its other end */
 	bool forwarded;          /* a connection, not a session: no stderr, no status */
 	ssh_message forward;     /* the question that is not answered yet; owned */
+	void (*listen)(struct chan *c); /* when it is: hear what the client says in ssh */
 	struct ssh_channel_callbacks_struct callbacks;
 	/* what the client asked for */
 	bool pty;

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "sshd/conn/ask.h"
 #include "sshd/conn/link.h"
-#include "sshd/conn/request.h"
 
 #define FORWARD_HOST_MAX 64
 #define FORWARD_NOTES 20 /* refusals that are logged */
@@ -43,7 +42,7 @@ static void say(const char *why)
 		link_note(why);
 }
 
-bool forward_ask(ssh_session session, ssh_message msg)
+bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct chan *c))
 {
 	const char *host = ssh_message_channel_request_open_destination(msg);
 	int port = ssh_message_channel_request_open_destination_port(msg), n = 0;
@@ -59,6 +58,7 @@ bool forward_ask(ssh_session session, ssh_message msg)
 	}
 	c->forward = keep(msg);
 	c->no_status = true;
+	c->listen = listen;
 	n = snprintf(line, sizeof(line), "forward %s %d", host, port);
 	if (n > 0 && !conn.orphan)
 		ask_open(c, true, line);
@@ -103,7 +103,7 @@ void forward_ready(struct chan *c)
 		c->forward = NULL;
 		c->ssh = ssh_message_channel_request_open_reply_accept(msg);
 		if (c->ssh)
-			request_listen(c);
+			c->listen(c);
 		else
 			c->ending = true;
 		return;

@@ -12,8 +12,9 @@
 
 #define FORWARD_MOST (MONITOR_CHANNELS - MONITOR_SESSIONS)
 
-/* The client asks for one; false when it is refused at once. */
-bool forward_ask(ssh_session session, ssh_message msg);
+/* The client asks for one; false when it is refused at once.  listen is called once the channel is
+ * there, to hear what the client says in it. */
+bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct chan *c));
 /* The program of a channel that waits for confirmation has said something, or ended. */
 void forward_ready(struct chan *c);
 /* It is refused: tell the client, with the reason for those who ask (-v), and the audit log. */

@@ -135,7 +135,8 @@ static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_
 	return is_stderr ? (int)len : pump_data(arg, data, len);
 }
 
-void request_listen(struct chan *c)
+/* Hear what the client says in c->ssh. */
+static void listen_to(struct chan *c)
 {
 	c->callbacks = (struct ssh_channel_callbacks_struct){
 	    .userdata = c,
@@ -163,7 +164,7 @@ ssh_channel request_open_cb(ssh_session session, void *arg)
 	c->ssh = ssh_channel_new(session);
 	if (!c->ssh)
 		return NULL;
-	request_listen(c);
+	listen_to(c);
 	c->state = CHAN_IDLE;
 	return c->ssh;
 }
@@ -177,7 +178,7 @@ int request_message_cb(ssh_session session, ssh_message msg, void *arg)
 	if (type == SSH_REQUEST_AUTH)
 		conn.questions++; /* a method that is not offered */
 	else if (type == SSH_REQUEST_CHANNEL_OPEN && sub == SSH_CHANNEL_DIRECT_TCPIP)
-		return !conn.authed || conn.closing || !forward_ask(session, msg);
+		return !conn.authed || conn.closing || !forward_ask(session, msg, listen_to);
 	else if (type == SSH_REQUEST_CHANNEL_OPEN)
 		what = "this kind of channel (a socket by its path, X11)";
 	else if (type == SSH_REQUEST_GLOBAL && sub == SSH_GLOBAL_REQUEST_TCPIP_FORWARD)

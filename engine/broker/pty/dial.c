@@ -2,7 +2,7 @@
  * A connection of `ssh -L` on its last steps: see dial.h.  Only the loopback of the container that
  * we run in is dialled; whose that is, the engine decided.
  */
-#include "dial.h"
+#include "engine/broker/pty/dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

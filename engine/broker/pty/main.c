@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dial.h"
+#include "engine/broker/pty/dial.h"
 
 #define FAILED 125 /* as container engines say of themselves */
 

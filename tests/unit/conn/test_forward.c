@@ -24,6 +24,14 @@ static struct ipc_in in;
 static struct monitor_msg msg;
 static char *question;
 
+static int listened;
+
+static void listen_to(struct chan *c)
+{
+	assert_non_null(c->ssh);
+	listened++;
+}
+
 static int setup(void **state)
 {
 	int pair[2];
@@ -71,7 +79,7 @@ static uint32_t heard(void)
 
 static struct chan *ask(void)
 {
-	assert_true(forward_ask(conn.session, (ssh_message)(void *)question));
+	assert_true(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
 	assert_int_equal(heard(), MONITOR_OPEN);
 	return &chan_all[msg.channel];
 }
@@ -117,6 +125,7 @@ static void test_confirmed_by_its_program(void **state)
 	assert_int_equal(write(theirs[1], "+hello", 6), 6);
 	turn(c);
 	assert_int_equal(fake_ssh_accepts, 1);
+	assert_int_equal(listened, 1);
 	turn(c);
 	assert_int_equal(fake_ssh.out.len, 5);
 	assert_memory_equal(fake_ssh.out.data, "hello", 5);
@@ -178,16 +187,16 @@ static void test_odd_ends(void **state)
 
 	for (size_t i = 0; i < CL_COUNT(hosts); i++) {
 		fake_ssh_host = hosts[i];
-		assert_false(forward_ask(conn.session, (ssh_message)(void *)question));
+		assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
 	}
 	fake_ssh_host = "localhost";
 	fake_ssh_port = 0;
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
 	for (uint32_t type = heard(); type; type = heard())
 		assert_int_equal(type, MONITOR_NOTE);
 	conn.orphan = true;
 	fake_ssh_port = 1;
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
 	for (int i = 0; i < MONITOR_CHANNELS; i++)
 		assert_int_equal(chan_all[i].state, CHAN_FREE);
 }
@@ -195,8 +204,8 @@ static void test_odd_ends(void **state)
 static void test_a_limit_of_their_own(void **state)
 {
 	for (int i = 0; i < FORWARD_MOST; i++)
-		assert_true(forward_ask(conn.session, (ssh_message)(void *)question));
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question));
+		assert_true(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
 	for (int i = 0; i < MONITOR_SESSIONS; i++) {
 		struct chan *c = chan_new(false);
 
