@@ -83,6 +83,12 @@ const struct config_option config_table[] = {
     {"images.keep", CONFIG_INT, "5", 1, 1000,
         "releases of an environment whose images are kept for rollback"},
 
+    {"kube.config", CONFIG_STR, "", 0, 0,
+	"kubeconfig of the cluster of backend kube; \"\" = KUBECONFIG's, or that of the pod it runs in"},
+    {"kube.context", CONFIG_STR, "", 0, 0, "context in it; \"\" = its current one"},
+    {"kube.registry", CONFIG_STR, "", 0, 0,
+	"HOST:PORT of the repository as the cluster's nodes reach it; \"\" = as this machine does"},
+    {"kube.storage", CONFIG_STR, "1Gi", 0, 0, "room for each database in the cluster"},
     {"registry.port", CONFIG_INT, "0", 0, 65535,
         "port of the repository on the loopback address, 0 = none"},
     {"registry.url", CONFIG_STR, "", 0, 0,

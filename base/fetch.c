@@ -83,6 +83,8 @@ static int progress_cb(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 
 	if (job->cancelled || (job->req.cancelled && *job->req.cancelled))
 		job->aborted = true;
+	if (job->req.stop_cb && !job->cancelled && job->req.stop_cb(job->req.arg))
+		job->aborted = true;
 	return job->aborted;
 }
 

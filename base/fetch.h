@@ -36,6 +36,8 @@ struct fetch_request {
 	/* Given parts of a 2xx reply as they come, instead of collecting them; nonzero = abort.
 	 * The body of any other status is collected as usual. */
 	int (*data_cb)(void *arg, const char *data, size_t len);
+	/* Asked now and then, at least once a second; true = end.  Or NULL. */
+	bool (*stop_cb)(void *arg);
 	void *arg;
 	volatile int *cancelled;   /* blocking calls end within a second once it is set; or NULL */
 };

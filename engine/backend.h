@@ -85,6 +85,7 @@ struct backend_instance {     /* one observed container */
 	int64_t started_ms;       /* unix ms */
 	double cpu;               /* percent of one core since the last look, < 0 unknown */
 	int64_t memory;           /* bytes, < 0 unknown */
+	bool ready;               /* of an environment that is applied whole: it serves */
 };
 
 struct backend_list {
@@ -98,6 +99,33 @@ struct backend_route {
 	char env[8];
 	int slot;                 /* 0..edge.slots-1, assigned by the store */
 	char host[254];           /* "shop.alice.lab.localhost" */
+};
+
+#define BACKEND_ENV_TIERS 3
+
+struct backend_tier {
+	struct backend_spec spec; /* of its first instance */
+	int want;
+};
+
+/* An environment as a whole, for backends that look after instances themselves. */
+struct backend_env {
+	int64_t project;
+	char env[8];
+	char name[64], owner[64]; /* of the project */
+	char host[254];
+	const struct backend_route *route; /* NULL: only looked at, or removed */
+	struct backend_tier tiers[BACKEND_ENV_TIERS]; /* db, was, web: those that there are */
+	size_t ntiers;
+};
+
+struct backend_env_state {
+	struct backend_list list; /* its instances; the caller's */
+	bool complete;            /* all that is wanted serves, and nothing else is left */
+	bool preparing;           /* an image is being pulled, or a volume mounted: nothing has begun yet */
+	bool failed;              /* and waiting will not help */
+	char why[300];            /* what is missing, in words */
+	char blamed[80];          /* instance that failed, or "" */
 };
 
 struct backend_traffic {      /* what the edge measures for one tier of a slot */
@@ -354,6 +382,16 @@ struct backend_ops {
 	    struct cl_err *err);
 	int (*load_swap)(struct backend *b, int64_t project, int64_t op, struct cl_err *err);
 	int (*load_drop)(struct backend *b, int64_t project, int64_t op, struct cl_err *err);
+	/* Environments as a whole; NULL: instances are made one by one by the calls above.  env_apply
+	 * makes it so and does not wait.  env_run: a command beside it, to its end.  env_remove (data: its
+	 * databases too): 0 once nothing of it is left, 1 while it goes. */
+	int (*env_apply)(struct backend *b, const struct backend_env *e, const struct backend_job *job,
+	    struct cl_err *err);
+	int (*env_look)(struct backend *b, const struct backend_env *e, struct backend_env_state *out,
+	    struct cl_err *err);
+	int (*env_run)(struct backend *b, const struct backend_env *e, const struct backend_spec *spec,
+	    const struct backend_job *job, int *status, struct cl_err *err);
+	int (*env_remove)(struct backend *b, const struct backend_env *e, bool data, struct cl_err *err);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);
@@ -362,6 +400,7 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	void *ctx;                /* the implementation's */
+	void *cluster;            /* of kube, beside the ctx of local, on which it stands */
 };
 
 extern const struct backend_ops *const backend_table[]; /* NULL-terminated */

@@ -44,8 +44,7 @@ struct call {
 	size_t max;
 	int (*data)(void *arg, const char *text, size_t len);
 	void *arg;
-	volatile int *cancelled;
-	long timeout_ms;
+	bool (*stop)(void *arg);
 	bool ended;                      /* data asked for the end */
 };
 
@@ -79,7 +78,7 @@ static int once(struct kube_api *a, struct call *c, json_t **out, int *again_s, 
 static int judge(const struct call *c, const struct fetch_reply *r, json_t **out, struct cl_err *err);
 static int credential_take(struct kube_api *a, bool renew, struct credential *c, struct cl_err *err);
 static void credential_clear(struct credential *c);
-static void nap(struct kube_api *a, const struct call *c, int ms);
+static void nap(struct kube_api *a, int ms);
 
 struct kube_api *kube_api_new(struct kube_config *c)
 {
@@ -288,11 +287,19 @@ static int stream_cb(void *arg, const char *text, size_t len)
 	return -1;
 }
 
+static bool stop_cb(void *arg)
+{
+	struct call *c = arg;
+
+	c->ended = c->ended || c->stop(c->arg);
+	return c->ended;
+}
+
 int kube_api_stream(struct kube_api *a, const char *kind, const char *ns, const char *name,
     const char *query, int (*data)(void *arg, const char *text, size_t len), void *arg,
-    volatile int *cancelled, struct cl_err *err)
+    bool (*stop)(void *arg), struct cl_err *err)
 {
-	struct call c = { .method = "GET", .data = data, .arg = arg, .cancelled = cancelled };
+	struct call c = { .method = "GET", .data = data, .arg = arg, .stop = stop };
 	cl_autofree char *full = NULL;
 	struct cl_err why = { 0 };
 	char path[512];
@@ -302,7 +309,7 @@ int kube_api_stream(struct kube_api *a, const char *kind, const char *ns, const 
 		return -1;
 	c.path = full = mem_printf("%s%s?%s", path, strcmp(kind, "Pod") == 0 && name[0] ? "/log" : "",
 	    query);
-	if (once(a, &c, NULL, &again, &why) == 0 || c.ended || (cancelled && *cancelled))
+	if (once(a, &c, NULL, &again, &why) == 0 || c.ended)
 		return 0;
 	return err_set(err, why.code, "%s", why.message);
 }
@@ -354,7 +361,7 @@ static int run(struct kube_api *a, struct call *c, json_t **out, struct cl_err *
 		wait = again_s > 0 ? again_s * 1000 : pause + (int)randombytes_uniform((uint32_t)pause);
 		if (again_s < 0 || a->stopped || clock_ms() + wait > until)
 			return err_set(err, why.code, "%s", why.message);
-		nap(a, c, wait);
+		nap(a, wait);
 		pause = pause < 4000 ? pause * 2 : pause;
 	}
 }
@@ -369,9 +376,8 @@ static int fetch(struct kube_api *a, struct call *c, const struct credential *wh
 		.ca_pem = a->config.ca, .cert_pem = who->cert, .key_pem = who->key,
 		.any_server = a->config.any_server, .body = c->body,
 		.body_len = c->body ? strlen(c->body) : 0, .max_reply = REPLY_MAX,
-		.timeout_ms = c->data ? c->timeout_ms : CALL_MS,
-		.data_cb = c->data ? stream_cb : NULL, .arg = c,
-		.cancelled = c->cancelled ? c->cancelled : &a->stopped };
+		.timeout_ms = c->data ? 0 : CALL_MS, .data_cb = c->data ? stream_cb : NULL,
+		.stop_cb = c->stop ? stop_cb : NULL, .arg = c, .cancelled = &a->stopped };
 
 	return fetch_run(&r, reply, err);
 }
@@ -436,9 +442,9 @@ static int judge(const struct call *c, const struct fetch_reply *r, json_t **out
 	return -1;
 }
 
-static void nap(struct kube_api *a, const struct call *c, int ms)
+static void nap(struct kube_api *a, int ms)
 {
-	for (; ms > 0 && !a->stopped && !(c->cancelled && *c->cancelled); ms -= 50)
+	for (; ms > 0 && !a->stopped; ms -= 50)
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 }
 

@@ -49,10 +49,10 @@ int kube_api_delete_all(struct kube_api *a, const char *kind, const char *ns, co
 int kube_api_list(struct kube_api *a, const char *kind, const char *ns, const char *selector,
     json_t **items, char *version, struct cl_err *err);
 /* A stream of text or of watch events, given to data as it comes; ends at the server's will (0), when data
- * returns nonzero or cancelled is set (0 too), or -1.  query: "watch=1&...", without '?'. */
+ * returns nonzero or stop (may be NULL) says so (0 too), or -1.  query: "watch=1&...", without '?'. */
 int kube_api_stream(struct kube_api *a, const char *kind, const char *ns, const char *name,
     const char *query, int (*data)(void *arg, const char *text, size_t len), void *arg,
-    volatile int *cancelled, struct cl_err *err);
+    bool (*stop)(void *arg), struct cl_err *err);
 /* What of the API groups' versions is served: "policy", "v1". */
 bool kube_api_serves(struct kube_api *a, const char *group, const char *version);
 

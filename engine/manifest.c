@@ -309,8 +309,8 @@ static void manifest_app(struct backend_spec *s, const struct manifest *m)
 	manifest_set_var(s, "HOME", "/tmp");
 	if (m->db == NULL || m->db_password == NULL)
 		return;
-	(void)snprintf(text, sizeof(text), "%s://app:%s@db:%d/app", m->db->database.scheme,
-	    m->db_password, m->db->database.port);
+	(void)snprintf(text, sizeof(text), "%s://app:%s@%s:%d/app", m->db->database.scheme,
+	    m->db_password, m->db_host != NULL ? m->db_host : "db", m->db->database.port);
 	manifest_set_var(s, "DATABASE_URL", text);
 }
 

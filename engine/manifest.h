@@ -33,6 +33,7 @@ struct manifest {
 	const struct stack *web, *db;/* services; db NULL = none */
 	const struct release *release;
 	const char *db_password;     /* [A-Za-z0-9]+, or NULL */
+	const char *db_host;         /* its name for the application; NULL = "db" */
 	int slot;                    /* of the edge */
 	uint32_t uid, gid;           /* owner and group on the host: dev container and builds */
 };

@@ -12,6 +12,7 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
+#include "engine/rollout_whole.h"
 #include "engine/stacks.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
@@ -129,7 +130,10 @@ static void env_work(struct engine *e, void *arg)
 {
 	struct env_pass *p = arg;
 
-	rollout_run(&p->r);
+	if (e->backend.ops->env_apply != NULL)
+		rollout_whole_run(&p->r);
+	else
+		rollout_run(&p->r);
 	engine_post(e, env_done, p); /* behind the notes */
 }
 

@@ -1,0 +1,12 @@
+/*
+ * The backend `kube`: environments run in a Kubernetes cluster, as a whole (env_apply and its like); dev
+ * containers, builds, saves and the repository stay on this machine, with the backend `local`.
+ */
+#ifndef ENGINE_BACKEND_KUBE_H
+#define ENGINE_BACKEND_KUBE_H
+
+#include "engine/backend.h"
+
+extern struct backend_ops backend_kube_ops; /* made whole by its open */
+
+#endif

@@ -1,0 +1,83 @@
+"""The Kubernetes of a test: KUBECONFIG's, or tests/cluster's; and a lab whose applications run there."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+
+from lab import Lab, free_port
+
+OWN = os.environ.get("CODINGLAB_TEST_CLUSTER") == "own"  # made by tests/cluster/up
+STATE = pathlib.Path(os.environ.get("CODINGLAB_CLUSTER", "/var/lib/codinglab-cluster"))
+HOST = os.environ.get("CODINGLAB_TEST_HOST", "10.203.77.1")  # this machine as the nodes reach it
+OURS = "app.kubernetes.io/managed-by=codinglab"
+
+
+def kubectl(*args, check=True, input=None):
+    p = subprocess.run(["kubectl", *args], capture_output=True, text=True, input=input)
+    if check and p.returncode:
+        raise AssertionError(f"kubectl {' '.join(args)}: {p.stderr}")
+    return p.stdout
+
+
+def objects(kind, ns, *more):
+    return json.loads(kubectl("-n", ns, "get", kind, "-o", "json", *more))["items"]
+
+
+class Relay:
+    """The repository of a lab listens on 127.0.0.1: nodes reach it by this machine's address on their network."""
+
+    def __init__(self, address, port, to):
+        self.port = to
+        self.listener = socket.create_server((address, port))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                a, _ = self.listener.accept()
+                b = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                return
+            for x, y in ((a, b), (b, a)):
+                threading.Thread(target=self.copy, args=(x, y), daemon=True).start()
+
+    def copy(self, a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+
+
+class KubeLab(Lab):
+    def __init__(self, **more):
+        self.registry, self.outer = free_port(), free_port()
+        super().__init__(backend="kube", up_args=("--registry-port", str(self.registry), "--kube-registry", f"{HOST}:{self.outer}"), **more)
+
+    def __enter__(self):
+        self.relay = Relay(HOST, self.outer, self.registry)
+        if OWN:  # plain HTTP, which containerd speaks with 127.0.0.1 only unless told
+            d = STATE / "registries" / f"{HOST}:{self.outer}"
+            d.mkdir(parents=True)
+            url = f"http://{HOST}:{self.outer}"
+            (d / "hosts.toml").write_text(f'server = "{url}"\n[host."{url}"]\ncapabilities = ["pull", "resolve"]\n')
+        return super().__enter__()
+
+    def __exit__(self, *exc):
+        if exc and exc[0] is not None:
+            print(kubectl("get", "pods,svc,events", "-A", check=False)[-6000:])
+        super().__exit__(*exc)
+        self.relay.close()
+        for o in json.loads(kubectl("get", "namespaces", "-l", OURS, "-o", "json", check=False) or "{}").get("items", []):
+            kubectl("delete", "namespace", o["metadata"]["name"], "--wait=false", check=False)
+
+
+def hold(name, held=True):
+    """Stop a program of tests/cluster's node and keep it stopped, or let it start again."""
+    subprocess.run([pathlib.Path(__file__).parent.parent / "cluster/up", "--hold" if held else "--let", name], check=True)
