@@ -433,15 +433,25 @@ static int remove_kind(struct cluster *c, const char *kind, const char *ns, cons
 	return rc;
 }
 
-/* The last project of a user's environment takes the namespace with it. */
+/* The last project of a user's environment takes the namespace with it, if it is ours. */
 static int remove_namespace(struct cluster *c, const char *ns, struct cl_err *err)
 {
-	json_t *list = NULL;
-	int rc = kube_api_list(c->api, "Service", ns, "codinglab/project", &list, NULL, err);
+	struct cl_err why = { 0 };
+	json_t *list = NULL, *is = NULL;
+	const char *by;
+	int rc = 0;
 
-	if (rc == 0 && json_array_size(list) == 0)
-		rc = kube_api_delete(c->api, "Namespace", "", ns, err);
+	if (kube_api_get(c->api, "Namespace", "", ns, &is, &why) != 0)
+		return why.code == CL_NOT_FOUND ? 0 : err_set(err, why.code, "%s", why.message);
+	by = json_string_value(json_object_get(json_object_get(json_object_get(is, "metadata"), "labels"),
+	    "app.kubernetes.io/managed-by"));
+	if (by && strcmp(by, "codinglab") == 0) {
+		rc = kube_api_list(c->api, "Service", ns, "codinglab/project", &list, NULL, err);
+		if (rc == 0 && json_array_size(list) == 0)
+			rc = kube_api_delete(c->api, "Namespace", "", ns, err);
+	}
 	json_decref(list);
+	json_decref(is);
 	return rc;
 }
 

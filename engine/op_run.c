@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/deploy.h"
@@ -20,6 +21,7 @@
 #include "engine/store_project.h"
 #include "engine/stored.h"
 
+#define OP_REMOVE_LOOKS 240 /* half a second each */
 #define OP_REMOVE_POLL_MS 100
 
 struct op_removal {
@@ -40,6 +42,7 @@ static int op_remove_save_cb(void *arg, const struct store_save *row);
 static void op_remove_free(struct op_removal *r);
 static void op_remove_work(struct op_live *o, void *arg);
 static int op_remove_containers(struct backend *b, int64_t project, struct cl_err *err);
+static int op_remove_envs(struct backend *b, struct op_removal *r);
 static int op_remove_rest(struct backend *b, struct op_removal *r, uint32_t uid);
 static void op_remove_done(struct op_live *o, void *arg);
 
@@ -155,9 +158,36 @@ static void op_remove_work(struct op_live *o, void *arg)
 	for (int i = 0; i < r->nroutes; i++)
 		if (b->ops->route_unset(b, &r->routes[i], &r->err) != 0)
 			return;
-	if (op_remove_containers(b, o->project, &r->err) != 0)
+	if (op_remove_envs(b, r) != 0 || op_remove_containers(b, o->project, &r->err) != 0)
 		return;
 	(void)op_remove_rest(b, r, engine_uid(o->e, r->project.owner));
+}
+
+/* What runs as a whole (in a cluster), with its databases. */
+static int op_remove_envs(struct backend *b, struct op_removal *r)
+{
+	static const char *const envs[] = { "dev", "prod" };
+
+	for (size_t i = 0; b->ops->env_apply != NULL && i < CL_COUNT(envs); i++) {
+		struct backend_env e = { .project = r->project.id };
+		int rc = 1;
+
+		(void)mem_copy_str(e.env, sizeof(e.env), envs[i]);
+		(void)mem_copy_str(e.name, sizeof(e.name), r->project.name);
+		(void)mem_copy_str(e.owner, sizeof(e.owner), r->project.owner_name);
+		for (int k = 0; k < r->nroutes; k++)
+			if (strcmp(r->routes[k].env, envs[i]) == 0)
+				e.route = &r->routes[k];
+		for (int n = 0; rc == 1 && n < OP_REMOVE_LOOKS; n++) {
+			rc = b->ops->env_remove(b, &e, true, &r->err);
+			if (rc == 1)
+				(void)nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+		}
+		if (rc != 0)
+			return rc < 0 ? -1 : err_set(&r->err, CL_UNAVAILABLE, "%s: its pods do not end",
+			    envs[i]);
+	}
+	return 0;
 }
 
 static int op_remove_containers(struct backend *b, int64_t project, struct cl_err *err)

@@ -80,7 +80,7 @@ def test_a_bad_release_never_gets_traffic(lab, alice, url):
     alice.ssh("config set STARTS=never", "shop", check=False)
     good = alice.json("status", "shop")["release"]
     with Load(lab.edge_port, url, threads=2) as load:
-        alice.ssh("sh -c 'cp .codinglab.json .keep 2>/dev/null; echo \"{\\\"commands\\\":{\\\"serve\\\":[\\\"sh\\\",\\\"-c\\\",\\\"echo broken; exit 7\\\"]}}\" > .codinglab.json'", "shop")
+        alice.ssh("sh -c 'cp .codinglab.json .keep 2>/dev/null; echo \"{\\\"serve\\\":[\\\"sh\\\",\\\"-c\\\",\\\"echo broken; exit 7\\\"]}\" > .codinglab.json'", "shop")
         p = alice.ssh("ship", "shop", check=False, timeout=600)
         assert p.returncode == 1 and "status 7" in p.stderr, (p.returncode, p.stdout, p.stderr)
         time.sleep(2)
