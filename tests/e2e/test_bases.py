@@ -262,6 +262,29 @@ def test_a_lab_on_a_base_of_the_operators():
         assert stacks["php"] == "refused" and stacks["python"] == "absent", stacks
 
 
+def test_an_image_instead_of_a_file_system():
+    """One that is in the store already; no registry is asked successfully here."""
+    tar, name = HERE / "ubuntu.tar", "localhost/hub/ubuntu:24.04"
+    if not tar.exists():
+        with served(deb_repository(GOOD)) as url:
+            bootstrap("ubuntu", **ubuntu(url, GOOD.ring))
+    os.environ["CODINGLAB_STORAGE"], old = str(HERE / "store2"), os.environ["CODINGLAB_STORAGE"]
+    sh(*Lab.podman_argv(None, "import", tar, name))
+    os.environ["CODINGLAB_STORAGE"] = old
+    with lab(HERE / "store2", CODINGLAB_IMAGES_BASE="ubuntu-24.04", CODINGLAB_IMAGES_FROM=name) as it:
+        labels = wait_until("the labels are known", lambda: it.admin.json("stack show base")["images"][0].get("labels"))
+        assert labels["base"] == "ubuntu-24.04" and labels["base.from"] == name and labels["base.digest"].startswith("sha256:"), labels
+        assert "base.mirror" not in labels and labels["base.suite"] == "noble", labels
+        log = (it.dir / "s/log/images.log").read_text()
+        assert "not pulled (" in log and "one that is here is used" in log, log[-2000:]
+        assert not list((HERE / "cache").glob("base-ubuntu-24.04.tar")), "a file system was made"
+
+
+def test_an_image_of_another_distribution_is_refused():
+    p = sh("sh", ROOT / "images/base-from", "nosuch-1", check=False)
+    assert p.returncode == 1 and "not nosuch-1. Set images.base" in p.stderr, p.stderr
+
+
 def main():
     global GOOD, BAD
     GOOD, BAD = Key("good"), Key("bad")
