@@ -52,6 +52,17 @@ def test_taken_port_is_said_with_the_fix(lab):
     assert f"port {port} is taken" in p.stderr and "--port" in p.stderr, p.stderr
 
 
+def test_an_old_libssh_is_refused(lab):
+    fake = lab.dir / "fake"
+    fake.mkdir()
+    (fake / "dpkg-query").write_text("#!/bin/sh\ncase \"$*\" in\n*libssh-4*) printf 0.10.6-0+deb12u1 ;;\n*) exec /usr/bin/dpkg-query \"$@\" ;;\nesac\n")
+    (fake / "dpkg-query").chmod(0o755)
+    p = subprocess.run([ROOT / "lab", "up", "--bin", lab.bin, "--port", str(free_port())], capture_output=True, text=True, timeout=60,
+                       env={**os.environ, "PATH": f"{fake}:{os.environ['PATH']}", "CODINGLAB_STATE": str(lab.dir / "other")})
+    assert p.returncode == 1 and "libssh 0.10.6-0+deb12u1: it lacks security fixes" in p.stderr, p
+    assert not (lab.dir / "other/run/pids").exists()
+
+
 def test_down_leaves_nothing(lab):
     assert alive(lab.dir)
     assert lab_script(lab, "down").returncode == 0
