@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/screen.h"
 #include "engine/broker/backup_internal.h"
+#include "engine/broker/database.h"
 #include "engine/broker/tarball.h"
 
 #define CHUNK 262144
@@ -27,6 +28,7 @@ struct backup {
 	struct backup_sum sum;
 	int notes;
 	char *chunk;
+	int dumps; /* folder with what was dumped for this one, or -1 */
 	char path[TREE_PATH_MAX];
 };
 
@@ -56,7 +58,7 @@ static void left_out(const struct backup *k, const char *why)
 static bool passing(const char *path)
 {
 	static const char *const names[] = {"run", "log", "lib", "containers", "images", "builds",
-	    "saves", "uploads", "edge", "lab.env", "containers.conf", "engine/lock",
+	    "saves", "uploads", "edge", DATABASE_DUMPS, "lab.env", "containers.conf", "engine/lock",
 	    "engine/codinglab.db-wal", "engine/codinglab.db-shm", "engine/codinglab.db", BACKUP_DB,
 	    "engine/backup.db-journal"};
 
@@ -64,6 +66,16 @@ static bool passing(const char *path)
 		if (strcmp(path, names[i]) == 0)
 			return true;
 	return strncmp(path, "before-restore-", 15) == 0 || strncmp(path, "restore.", 8) == 0;
+}
+
+/* A dump of an earlier restore, of a database that was dumped anew: added already. */
+static bool newer(const struct backup *k)
+{
+	const char *leaf = k->path + sizeof(DATABASE_KEPT "/") - 1;
+	struct stat st;
+
+	return strncmp(k->path, DATABASE_KEPT "/", sizeof(DATABASE_KEPT "/") - 1) == 0 && k->dumps >= 0 &&
+	    fstatat(k->dumps, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static struct tarball_entry entry_of(const struct backup *k, char type, const struct stat *st)
@@ -146,7 +158,7 @@ static int add_name(struct backup *k, int dir, const char *name, int depth, stru
 	cl_autoclose int fd = -1;
 	struct stat st;
 
-	if (passing(k->path) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (passing(k->path) || newer(k) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (S_ISLNK(st.st_mode))
 		return add_link(k, dir, name, &st, err);
@@ -249,6 +261,32 @@ static int put_database(struct backup *k, int root, struct cl_err *err)
 	return rc;
 }
 
+/* The dumps, under the names by which a restore keeps them. */
+static int put_dumps(struct backup *k, int root, struct cl_err *err)
+{
+	struct dirent *e;
+	struct stat st;
+	int copy, rc = 0;
+	DIR *d;
+
+	k->dumps = openat(root, DATABASE_DUMPS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	copy = k->dumps < 0 ? -1 : fcntl(k->dumps, F_DUPFD_CLOEXEC, 3);
+	d = copy < 0 ? NULL : fdopendir(copy);
+	while (d && rc == 0 && (e = readdir(d))) {
+		cl_autoclose int fd = e->d_name[0] == '.' ? -1 : openat(k->dumps, e->d_name, O_RDONLY | O_NOFOLLOW |
+		    O_CLOEXEC);
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			continue;
+		snprintf(k->path, sizeof(k->path), DATABASE_KEPT "/%s", e->d_name);
+		rc = add_file(k, fd, &st, err);
+	}
+	k->path[0] = '\0';
+	if (d)
+		closedir(d);
+	return rc;
+}
+
 int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err)
 {
 	cl_autoclose int root = open(b->place.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -256,6 +294,9 @@ int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err)
 	int rc = root < 0 ? err_errno(err, CL_FAILED, "%s", b->place.state) : 0;
 
 	k->notes = notes;
+	k->dumps = -1;
+	if (rc == 0)
+		database_dump_all(b, notes);
 	k->chunk = mem_alloc(CHUNK);
 	tree_digest_begin(&k->sum.digest);
 	k->out = rc == 0 ? tarball_create(fd, true, err) : NULL;
@@ -263,11 +304,16 @@ int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err)
 	if (rc == 0)
 		rc = put_database(k, root, err);
 	if (rc == 0)
+		rc = put_dumps(k, root, err);
+	if (rc == 0)
 		rc = add_folder(k, root, 0, err);
 	if (rc == 0)
 		rc = put_end(k, err);
 	if (k->out && tarball_close(k->out, err) < 0)
 		rc = -1;
+	database_dump_end(b);
+	if (k->dumps >= 0)
+		close(k->dumps);
 	mem_free(k->chunk);
 	mem_free(k);
 	return rc;

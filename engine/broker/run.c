@@ -158,6 +158,12 @@ int run_check(const struct broker *b, const char *name, const char *command, int
 	    "AttachStdout", 1, "AttachStderr", 1), clock_ms() + CHECK_MS, drop_cb, NULL, status, err);
 }
 
+int run_exec_raw(const struct broker *b, const char *name, json_t *body, int timeout_s, mux_cb *cb,
+    void *arg, int *status, struct cl_err *err)
+{
+	return exec_read(b, name, body, clock_ms() + timeout_s * INT64_C(1000), cb, arg, status, err);
+}
+
 int run_exec(const struct broker *b, const char *name, json_t *body, struct line *out,
     int timeout_s, int *status, struct cl_err *err)
 {

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "engine/broker/container.h"
 #include "engine/broker/line.h"
+#include "engine/broker/mux.h"
 
 /* Create the spec's container, run it to its end, sending its lines; remove it.  Its exit status
  * in *status. */
@@ -23,6 +24,9 @@ int run_check(const struct broker *b, const char *name, const char *command, int
  * leaves it running. */
 int run_exec(const struct broker *b, const char *name, json_t *body, struct line *out,
     int timeout_s, int *status, struct cl_err *err);
+/* The same with every piece of its output told to cb. */
+int run_exec_raw(const struct broker *b, const char *name, json_t *body, int timeout_s, mux_cb *cb,
+    void *arg, int *status, struct cl_err *err);
 /* Exit status of an exec whose stream has ended. */
 int run_exit_status(const struct broker *b, const char *id, int *status, struct cl_err *err);
 

@@ -10,6 +10,7 @@
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
 #include "engine/broker/container_net.h"
+#include "engine/broker/database.h"
 #include "engine/broker/files.h"
 #include "engine/broker/image.h"
 #include "engine/broker/load.h"
@@ -148,7 +149,10 @@ static int do_volume_remove(struct serve *s, struct cl_err *err)
 
 	if (get_name(s, name, err) < 0 || serve_parsed(s, err) < 0)
 		return -1;
-	return container_net_remove_volume(s->b, name, err);
+	if (container_net_remove_volume(s->b, name, err) < 0)
+		return -1;
+	database_forget(s->b, name);
+	return 0;
 }
 
 static int do_network_remove(struct serve *s, struct cl_err *err)

@@ -14,6 +14,7 @@ from lab import RELEASE, ROOT, Lab, User, wait_until
 class State:
     """The backup that the first test makes."""
     data = b""
+    rows = {}
 
 
 def lab_cmd(lab, *args, **kw):
@@ -43,6 +44,17 @@ def rebuilt(data, change):
     return packed(out.getvalue())
 
 
+SQL = {"shop": ["psql", "-qtAX", "-c"], "bazaar": ["mariadb", "-N", "-B", "-e"]}
+
+
+def sql(lab, me, project, text):
+    """In production's database, by the client that its image has."""
+    number = me.json(f"project show {project}")["id"]
+    box = next(n for n in lab.podman("ps", "--filter", f"label=codinglab.instance={lab.instance()}", "--format", "{{.Names}}").split()
+               if f"-p{number}-prod-db-" in n)
+    return lab.podman("exec", box, *SQL[project], text).strip()
+
+
 def test_backup_is_for_admins_and_audited(lab, alice):
     p = alice.ssh("backup -", check=False)
     assert p.returncode == 5 and p.raw == b"", p
@@ -53,8 +65,16 @@ def test_backup_is_for_admins_and_audited(lab, alice):
     alice.ssh("chat say hello", "shop")
     url = alice.ssh("ship", "shop", timeout=300).stdout.strip().split("\n")[-1]
     assert lab.get(url)[0] == 200
+    alice.ssh("project create bazaar --stack python --db mariadb")
+    alice.ssh("ship", "bazaar", timeout=300)
+    for name in SQL:
+        sql(lab, alice, name, "CREATE TABLE kept (n int primary key, word text); INSERT INTO kept VALUES (1, 'it''s \\\\ 재고'), (2, NULL)")
     p = lab.admin.ssh("backup -", timeout=300)
+    assert "database of" not in p.stderr, p.stderr
     State.data = p.raw
+    State.rows = {name: sql(lab, alice, name, "SELECT n, word FROM kept ORDER BY n") for name in SQL}
+    assert "재고" in State.rows["shop"] and "재고" in State.rows["bazaar"], State.rows
+    assert not list((lab.dir / "s/dumps").iterdir()), "no copy of the databases stays behind"
     assert len(State.data) > 10000
     rows = lab.admin.json("audit --verb backup")["audit"]
     assert {(r["user"], r["result"]) for r in rows} == {("admin", "ok"), ("alice", "forbidden")}, rows
@@ -95,8 +115,18 @@ def test_it_comes_back_on_another_machine(lab, alice):
         me.ssh("load kept -y", "shop", timeout=300)
         assert "later" not in me.ssh("ls", "shop").stdout.split()
         wait_until("a database of the new machine", lambda: [t for t in me.json("status", "shop")["tiers"] if t["tier"] == "db" and t["ready"]], 120)
+        wait_until("the other database", lambda: [t for t in me.json("status", "bazaar")["tiers"] if t["tier"] == "db" and t["ready"]], 120)
+        for name in SQL:
+            assert sql(other, me, name, "SELECT n, word FROM kept ORDER BY n") == State.rows[name], name
+            sql(other, me, name, "INSERT INTO kept VALUES (3, 'new')")
         url = me.ssh("ship", "shop", timeout=300).stdout.strip().split("\n")[-1]
         assert other.get(url)[0] == 200
+        # a database that is there is never filled again
+        box = next(n for n in other.podman("ps", "--filter", f"label=codinglab.instance={other.instance()}", "--format", "{{.Names}}").split() if "-prod-db-" in n)
+        other.podman("rm", "-f", "-t", "5", box)
+        wait_until("the databases again", lambda: all(t["ready"] for p in SQL for t in me.json("status", p)["tiers"] if t["tier"] == "db"), 120)
+        for name in SQL:
+            assert "new" in sql(other, me, name, "SELECT word FROM kept WHERE n = 3"), name
 
 
 class Other(Lab):
@@ -214,7 +244,7 @@ def test_force_replaces_and_keeps_what_was_there(lab, alice):
 def main():
     with Lab(up_args=("--no-images",)) as lab:
         lab.admin.ssh("image build python", timeout=900)
-        lab.admin.ssh("image build web postgresql", timeout=900)
+        lab.admin.ssh("image build web postgresql mariadb", timeout=900)
         return cases.main(globals(), lab, lab.user("alice"))
 
 

@@ -66,8 +66,8 @@ def leftovers(lab, op=None):
     label = f"label=codinglab.instance={lab.instance()}"
     boxes = lab.podman("ps", "-a", "--format", "{{.Names}}", "--filter", label).split()
     volumes = lab.podman("volume", "ls", "-q", "--filter", label).split()
-    images = lab.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-    return [n for n in boxes if "-op" in n], [n for n in volumes if "share" in n], [n for n in images if lab.instance() in n and re.search(r":op\d+-s\d", n)]
+    images = lab.podman("images", "--format", "{{.Repository}}:{{.Tag}}", check=False).split()  # fails while one of them goes
+    return [n for n in boxes if "-op" in n], [n for n in volumes if "share" in n], [n for n in images if lab.instance()[:8] in n and re.search(r":op\d+-s\d", n)]
 
 
 def clean(lab):
@@ -124,19 +124,19 @@ def test_what_fails_says_where(lab, alice):
                        ("FROM python\nRUN <<EOF\necho\nEOF\n", "here-documents")]:
         code, out = deploy(alice, "wrong", text)
         assert code != 0 and said in out, (text, out)
-        clean(lab)
+    clean(lab)
 
 
 def test_without_it_the_stack_builds(lab, alice):
-    put(alice, "wrong", {".codinglab.json": '{"containerfile": false, "serve": ["python3", "app.py"], "health": "/", "build": ["true"]}'})
+    put(alice, "wrong", {".codinglab.json": '{"containerfile": false, "serve": ["python3", "app.py"], "health": "/", "build": ["true"], "migrate": ["true"]}'})
     code, out = deploy(alice, "wrong", "FROM nowhere\n")
-    assert code == 0, out
     alice.ssh("rm .codinglab.json", "wrong")
+    assert code == 0, out
 
 
 def test_from_names_only_images_of_the_lab(lab, alice):
     other = lab.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-    app = next(n for n in other if "/app/p" in n and lab.instance() in n)
+    app = next(n for n in other if "/app/p" in n and lab.instance()[:8] in n)
     digest = lab.podman("inspect", "--format", "{{.Id}}", app).strip()
     for name in ["debian:trixie", "user:secret@127.0.0.1:5000/x", "127.0.0.1:5000/x", "../../etc", "/etc/passwd", "oci:/tmp/x", "dir:/etc", app,
                  f"sha256:{digest}", "localhost/codinglab/../x", "docker-archive:/x"]:
@@ -176,7 +176,8 @@ def test_root_in_a_build_is_root_of_nothing_else(lab, alice):
     caps = int(re.search(r"CapBnd:\s*([0-9a-f]+)", out).group(1), 16)
     assert caps == sum(1 << n for n in (0, 1, 3, 4, 6, 7)), hex(caps)  # CHOWN DAC_OVERRIDE FOWNER FSETID SETGID SETUID
     assert re.search(r"NoNewPrivs:\s*1", out) and re.search(r"Seccomp:\s*2", out), out
-    assert "device " not in out and "eth" not in re.sub(r"method|together", "", out), out
+    lines = [x.strip() for x in out.split("\n")]
+    assert not [x for x in lines if x.startswith(("device ", "eth"))] and "lo" in lines, out
     for what in ("mount: ", "mknod: ", "unshare: "):
         assert re.search(re.escape(what) + r".*(ermitted|denied|only)", out), (what, out)
     assert not any(x.startswith("found") and "codinglab-proxy/proxy.sock" not in x for x in re.findall(r"found \S+", out)), out

@@ -34,6 +34,40 @@ def test_scale_under_load_loses_no_request(lab, alice, url):
     assert containers(lab, "web") == web, "the web tier was touched"
 
 
+LOOKUPS = """
+import socket, time
+n = missed = 0
+seen = set()
+end = time.time() + 25
+while time.time() < end:
+    n += 1
+    try:
+        seen.add(socket.getaddrinfo("db", 5432)[0][4][0])
+    except OSError:
+        missed += 1
+    time.sleep(0.002)
+print(n, missed, *sorted(seen))
+"""
+
+
+def test_db_is_found_while_containers_come_and_go(lab, alice, url):
+    """The name's lookup never misses, whatever is made and removed beside it, and a database made anew has the same address."""
+    box = containers(lab, "was")[0]
+    with subprocess.Popen(lab.podman_argv("exec", box, "python3", "-c", LOOKUPS), env=lab.podman_env(), stdout=subprocess.PIPE, text=True) as p:
+        for n in (3, 1):
+            alice.ssh(f"scale was={n}", "shop")
+            wait_until(lambda: tiers(alice), lambda: tiers(alice)["was"] == (n, n), 90)
+        db = containers(lab, "db")[0]
+        address = lab.podman("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", db).strip()
+        lab.podman("rm", "-f", "-t", "0", db)
+        looked, missed, *seen = p.communicate(timeout=120)[0].split()
+    assert int(looked) > 100 and missed == "0" and seen == [address], (looked, missed, seen, address)
+    wait_until(lambda: tiers(alice), lambda: tiers(alice)["db"] == (1, 1), 90)
+    again = lab.podman("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", containers(lab, "db")[0]).strip()
+    assert again == address, (again, address)
+    assert lab.get(url)[0] == 200
+
+
 def test_keys_on_the_operations_screen_scale(lab, alice, url):
     with alice.screen("shop", 30, 110) as s:
         s.expect("Files")
