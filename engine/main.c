@@ -167,6 +167,18 @@ open_store(struct engine *e, const char *dir)
 		fail(&err);
 }
 
+/* Not of a database that is only looked at: the file would be another account's. */
+static void
+open_mark(struct engine *e, const char *dir)
+{
+	struct cl_err err = {0};
+	char path[600];
+
+	snprintf(path, sizeof path, "%s/codinglab.mark", dir);
+	if (store_mark_open(e->store, path, &err) < 0)
+		fail(&err);
+}
+
 static void
 open_backend(struct engine *e)
 {
@@ -348,6 +360,7 @@ open_parts(struct service *s, const char *dir)
 		fail(&err);
 	become();
 	open_store(e, dir);
+	open_mark(e, dir);
 	event_hub_open(e);
 	open_backend(e);
 	if (operate_open(e, &err) < 0)

@@ -4,16 +4,21 @@
  */
 #include "engine/store.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/migrations.h"
 
 #define STORE_STATEMENTS 512 /* slots of the cache; a power of two */
+#define MARK_SIZE 20 /* bytes of the mark: digits and a newline */
 #define APPLICATION_ID 0x434c6162 /* "CLab" */
 
 struct store_slot {
@@ -28,6 +33,8 @@ struct store {
 	bool poisoned;        /* an inner one was rolled back */
 	void (*notify_cb)(void *arg, bool committed);
 	void *notify_arg;
+	int mark_fd;          /* -1 = no mark is kept */
+	int64_t marked, to_mark;
 	int nslots;
 	struct store_slot slot[STORE_STATEMENTS];
 };
@@ -44,6 +51,7 @@ static int open_handle(struct store *s, const char *path, struct cl_err *err);
 static int harden(struct store *s, struct cl_err *err);
 static int check_origin(struct store *s, struct cl_err *err);
 static int migrate(struct store *s, int to, struct cl_err *err);
+static void write_mark(struct store *s);
 static int fail(struct store *s, int rc, struct cl_err *err);
 static struct store_row *query(struct store *s, const char *sql, const char *types, va_list ap);
 
@@ -58,6 +66,7 @@ store_open_at(const char *path, int version, struct cl_err *err)
 {
 	struct store *s = mem_alloc(sizeof *s);
 
+	s->mark_fd = -1;
 	if (open_handle(s, path, err) == 0 && harden(s, err) == 0 && check_origin(s, err) == 0 &&
 	    migrate(s, version, err) == 0)
 		return s;
@@ -74,6 +83,8 @@ store_close(struct store *s)
 		sqlite3_finalize(s->slot[i].stmt);
 	if (sqlite3_close(s->db) != SQLITE_OK)
 		log_warn("store: closed with statements left open");
+	if (s->mark_fd >= 0)
+		close(s->mark_fd);
 	mem_free(s);
 }
 
@@ -128,8 +139,50 @@ store_commit(struct store *s, struct cl_err *err)
 		return -1;
 	}
 	s->depth = 0;
+	write_mark(s);
 	if (s->notify_cb != NULL)
 		s->notify_cb(s->notify_arg, true);
+	return 0;
+}
+
+/* What it says may be behind the database, never before it: so without fsync, and a failure is no one's. */
+static void
+write_mark(struct store *s)
+{
+	char text[MARK_SIZE + 1];
+
+	if (s->mark_fd < 0 || s->to_mark <= s->marked)
+		return;
+	snprintf(text, sizeof text, "%0*" PRId64 "\n", MARK_SIZE - 1, s->to_mark);
+	if (pwrite(s->mark_fd, text, MARK_SIZE, 0) == MARK_SIZE)
+		s->marked = s->to_mark;
+}
+
+void
+store_mark(struct store *s, int64_t row)
+{
+	s->to_mark = row;
+}
+
+int
+store_mark_open(struct store *s, const char *path, struct cl_err *err)
+{
+	int64_t last = store_number(s, 0, "SELECT max(id) FROM audit", "");
+	char text[MARK_SIZE + 1] = "";
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno(err, CL_FAILED, "%s", path);
+	if (pread(fd, text, MARK_SIZE, 0) == MARK_SIZE && text[MARK_SIZE - 1] == '\n' &&
+	    strspn(text, "0123456789") == MARK_SIZE - 1)
+		s->marked = strtoll(text, NULL, 10);
+	if (s->marked > last) {
+		close(fd);
+		err_set(err, CL_PRECONDITION, "store: the last %" PRId64 " changes are not in the database: its log was damaged, "
+		    "cut or removed", s->marked - last);
+		return err_hint(err, "Restore a backup (./lab restore), or remove %s to go on without them", path);
+	}
+	s->mark_fd = fd;
 	return 0;
 }
 
@@ -145,6 +198,7 @@ store_rollback(struct store *s)
 		return;
 	}
 	s->poisoned = false;
+	s->to_mark = s->marked;
 	/* A failed commit may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db) && store_run(s, &err, "ROLLBACK", "") < 0)
 		log_error("%s", err.message);

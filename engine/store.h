@@ -26,6 +26,15 @@ int store_version(struct store *s);
 /* PRAGMA quick_check; 0 or -1 with what is wrong. */
 int store_check(struct store *s, struct cl_err *err);
 
+/*
+ * The mark, a small file beside the database: the number of the last row of the audit trail that was committed.
+ * SQLite takes a log whose end is damaged for one that ends there; by the mark that is seen.  -1 with
+ * CL_PRECONDITION when the database has less than was written; else it is kept from now on.
+ */
+int store_mark_open(struct store *s, const char *path, struct cl_err *err);
+/* This row of the audit trail is part of the transaction. */
+void store_mark(struct store *s, int64_t row);
+
 int store_begin(struct store *s, struct cl_err *err);
 int store_commit(struct store *s, struct cl_err *err);
 void store_rollback(struct store *s);

@@ -69,11 +69,13 @@ store_audit_add(struct store *s, const struct store_audit *a, struct cl_err *err
 	if (store_end(r, err) < 0)
 		return -1;
 	seal(&row, before, chain);
-	return store_run(s, err,
-	           "INSERT INTO audit (at, user, name, verb, object, result, detail, chain)"
-	           " VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?)",
-	           "iissssss", row.at, row.user, name, verb, object, row.result, detail, chain) < 0 ?
-	    -1 : 0;
+	if (store_run(s, err,
+	        "INSERT INTO audit (at, user, name, verb, object, result, detail, chain)"
+	        " VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?)",
+	        "iissssss", row.at, row.user, name, verb, object, row.result, detail, chain) < 0)
+		return -1;
+	store_mark(s, store_last_id(s));
+	return 0;
 }
 
 static void

@@ -59,7 +59,7 @@ static bool passing(const char *path)
 {
 	static const char *const names[] = {"run", "log", "lib", "containers", "images", "builds",
 	    "saves", "uploads", "edge", DATABASE_DUMPS, "lab.env", "containers.conf", "engine/lock",
-	    "engine/codinglab.db-wal", "engine/codinglab.db-shm", "engine/codinglab.db", BACKUP_DB,
+	    "engine/codinglab.mark", "engine/codinglab.db-wal", "engine/codinglab.db-shm", "engine/codinglab.db", BACKUP_DB,
 	    "engine/backup.db-journal"};
 
 	for (size_t i = 0; i < CL_COUNT(names); i++)
