@@ -28,7 +28,6 @@ struct backup {
 	struct backup_sum sum;
 	int notes;
 	char *chunk;
-	int dumps; /* folder with what was dumped for this one, or -1 */
 	char path[TREE_PATH_MAX];
 };
 
@@ -58,7 +57,8 @@ static void left_out(const struct backup *k, const char *why)
 static bool passing(const char *path)
 {
 	static const char *const names[] = {"run", "log", "lib", "containers", "images", "builds",
-	    "saves", "uploads", "edge", DATABASE_DUMPS, "lab.env", "containers.conf", "engine/lock",
+	    "saves", "uploads", "edge", DATABASE_DUMPS,
+	    DATABASE_KEPT, "lab.env", "containers.conf", "engine/lock",
 	    "engine/codinglab.mark", "engine/codinglab.db-wal", "engine/codinglab.db-shm", "engine/codinglab.db", BACKUP_DB,
 	    "engine/backup.db-journal"};
 
@@ -66,16 +66,6 @@ static bool passing(const char *path)
 		if (strcmp(path, names[i]) == 0)
 			return true;
 	return strncmp(path, "before-restore-", 15) == 0 || strncmp(path, "restore.", 8) == 0;
-}
-
-/* A dump of an earlier restore, of a database that was dumped anew: added already. */
-static bool newer(const struct backup *k)
-{
-	const char *leaf = k->path + sizeof(DATABASE_KEPT "/") - 1;
-	struct stat st;
-
-	return strncmp(k->path, DATABASE_KEPT "/", sizeof(DATABASE_KEPT "/") - 1) == 0 && k->dumps >= 0 &&
-	    fstatat(k->dumps, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static struct tarball_entry entry_of(const struct backup *k, char type, const struct stat *st)
@@ -158,7 +148,7 @@ static int add_name(struct backup *k, int dir, const char *name, int depth, stru
 	cl_autoclose int fd = -1;
 	struct stat st;
 
-	if (passing(k->path) || newer(k) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (passing(k->path) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (S_ISLNK(st.st_mode))
 		return add_link(k, dir, name, &st, err);
@@ -261,29 +251,55 @@ static int put_database(struct backup *k, int root, struct cl_err *err)
 	return rc;
 }
 
-/* The dumps, under the names by which a restore keeps them. */
-static int put_dumps(struct backup *k, int root, struct cl_err *err)
+static int open_folder(int root, const char *name)
 {
+	return openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The files of one folder as databases/NAME, but those that the other folder (-1 = none) has. */
+static int put_sql(struct backup *k, int dir, int but, struct cl_err *err)
+{
+	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3), rc = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
 	struct stat st;
-	int copy, rc = 0;
-	DIR *d;
 
-	k->dumps = openat(root, DATABASE_DUMPS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	copy = k->dumps < 0 ? -1 : fcntl(k->dumps, F_DUPFD_CLOEXEC, 3);
-	d = copy < 0 ? NULL : fdopendir(copy);
 	while (d && rc == 0 && (e = readdir(d))) {
-		cl_autoclose int fd = e->d_name[0] == '.' ? -1 : openat(k->dumps, e->d_name, O_RDONLY | O_NOFOLLOW |
-		    O_CLOEXEC);
+		cl_autoclose int fd = -1;
 
-		if (fd < 0 || fstat(fd, &st) < 0)
+		if (e->d_name[0] == '.' || (but >= 0 && fstatat(but, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0))
+			continue;
+		fd = openat(dir, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		snprintf(k->path, sizeof(k->path), DATABASE_KEPT "/%s", e->d_name);
 		rc = add_file(k, fd, &st, err);
 	}
-	k->path[0] = '\0';
 	if (d)
 		closedir(d);
+	return rc;
+}
+
+/* What was dumped now, and what an earlier restore brought of databases that were not, under the names by
+ * which a restore keeps them. */
+static int put_dumps(struct backup *k, int root, struct cl_err *err)
+{
+	cl_autoclose int dumps = open_folder(root, DATABASE_DUMPS);
+	cl_autoclose int kept = open_folder(root, DATABASE_KEPT);
+	struct tarball_entry e;
+	struct stat st;
+	int rc;
+
+	if (dumps < 0 || fstat(dumps, &st) < 0)
+		return 0;
+	mem_copy_str(k->path, sizeof(k->path), DATABASE_KEPT);
+	e = entry_of(k, 'd', &st);
+	rc = put(k, &e, err);
+	if (rc == 0)
+		rc = put_sql(k, dumps, -1, err);
+	if (rc == 0 && kept >= 0)
+		rc = put_sql(k, kept, dumps, err);
+	k->path[0] = '\0';
 	return rc;
 }
 
@@ -294,7 +310,6 @@ int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err)
 	int rc = root < 0 ? err_errno(err, CL_FAILED, "%s", b->place.state) : 0;
 
 	k->notes = notes;
-	k->dumps = -1;
 	if (rc == 0)
 		database_dump_all(b, notes);
 	k->chunk = mem_alloc(CHUNK);
@@ -312,8 +327,6 @@ int backup_write(const struct broker *b, int fd, int notes, struct cl_err *err)
 	if (k->out && tarball_close(k->out, err) < 0)
 		rc = -1;
 	database_dump_end(b);
-	if (k->dumps >= 0)
-		close(k->dumps);
 	mem_free(k->chunk);
 	mem_free(k);
 	return rc;
