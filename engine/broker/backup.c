@@ -17,6 +17,7 @@
 #include "base/screen.h"
 #include "engine/broker/backup_internal.h"
 #include "engine/broker/database.h"
+#include "engine/broker/database_kept.h"
 #include "engine/broker/tarball.h"
 
 #define CHUNK 262144

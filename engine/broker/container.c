@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/broker/container_net.h"
-#include "engine/broker/database.h"
+#include "engine/broker/database_kept.h"
 #include "engine/broker/exec_pty.h"
 #include "engine/broker/pack.h"
 #include "engine/broker/reach.h"
@@ -104,7 +104,7 @@ static json_t *body_of(const struct broker *b, const struct spec *s)
 	char url[DOCKER_URL], ref[256];
 	json_t *body = spec_json_make(s, &b->place), *image = NULL, *cmd;
 
-	database_give(b, s, body);
+	database_kept_give(b, s, body);
 	if (strcmp(s->tier, "dev") != 0)
 		return body;
 	if (s->argv.n == 0) {

@@ -8,23 +8,14 @@
 #ifndef ENGINE_BROKER_DATABASE_H
 #define ENGINE_BROKER_DATABASE_H
 
-#include <jansson.h>
-
 #include "base/err.h"
 #include "engine/broker/broker.h"
-#include "engine/broker/spec.h"
 
-#define DATABASE_KEPT "databases" /* beneath state.dir: dumps that came with a restore */
 #define DATABASE_DUMPS "dumps"    /* beneath state.dir: dumps that a backup is being made of */
-#define DATABASE_FILE "/run/codinglab-restore.sql"
 
 /* Dumps of all databases that run, into dumps/; what fails is told on notes and left out. */
 void database_dump_all(const struct broker *b, int notes);
 /* They go. */
 void database_dump_end(const struct broker *b);
-/* A dump that came with a restore into the body of the container that is to be this database. */
-void database_give(const struct broker *b, const struct spec *s, json_t *body);
-/* The volume is gone, and with it what it was to be filled with. */
-void database_forget(const struct broker *b, const char *volume);
 
 #endif

@@ -10,7 +10,7 @@
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
 #include "engine/broker/container_net.h"
-#include "engine/broker/database.h"
+#include "engine/broker/database_kept.h"
 #include "engine/broker/files.h"
 #include "engine/broker/image.h"
 #include "engine/broker/load.h"
@@ -151,7 +151,7 @@ static int do_volume_remove(struct serve *s, struct cl_err *err)
 		return -1;
 	if (container_net_remove_volume(s->b, name, err) < 0)
 		return -1;
-	database_forget(s->b, name);
+	database_kept_forget(s->b, name);
 	return 0;
 }
 
