@@ -39,8 +39,8 @@ REPL = {
     "spring": ("jshell>", "6*7", "42"), "struts": ("jshell>", "6*7", "42"), "egov": ("jshell>", "6*7", "42")}
 DEBUG = {
     "python": (r"\(Pdb\)", "c", "Hello, "), "c": (r"\(gdb\)", "run", "Hello, "), "java": ("^> |Initializing jdb", "run", "Hello, "),
-    "go": (r"\(dlv\)", "continue", "Hello, "), "ruby": (r"\(rdbg\)", "c", "Hello, "), "node": ("debug>", "c", "Hello, "),
-    "php": ("prompt>", "run", "Hello, "), "laravel": ("prompt>", "help", "phpdbg"), "express": ("debug>", "version", r"\d+\.\d+"),
+    "go": (r"\(dlv\)", "continue", "Hello, "), "ruby": (r"\(rdbg\)", "c", "Hello, "), "node": (r"Break on start[\s\S]*debug>", "c", "Hello, "),
+    "php": ("prompt>", "run", "Hello, "), "laravel": ("prompt>", "help", "phpdbg"), "express": (r"Break on start[\s\S]*debug>", "version", r"\d+\.\d+"),
     "django": (r"\(Pdb\)", "c", "development server"), "rails": (r"\(rdbg", "c", "Listening|Puma"),
     "spring": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
 
@@ -201,6 +201,7 @@ CASES.update(not_chosen(s) for s in EVERY if s not in CHOICES)
 
 
 def main():
+    os.environ.setdefault("CODINGLAB_DEPLOY_HEALTH_TIMEOUT_S", "300")  # several starting at once on a small machine
     with Lab(images=" ".join([*CHOICES, "web", "postgresql", "mariadb", *SERVICES])) as lab:
         alice = lab.user("alice")
         return cases.main(CASES, lab, alice, lanes=LANES)

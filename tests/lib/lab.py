@@ -80,6 +80,7 @@ class Screen:
             os.environ.update({"TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})})
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
             os.execvp(argv[0], argv)
+        self.screen.write_process_input = lambda text: os.write(self.fd, text.encode())  # where is the cursor? some programs wait for that
         os.set_blocking(self.fd, False)
         self.resize(rows, cols)
 
