@@ -896,10 +896,13 @@ static void test_it_is_found_by_name(void **state)
 	assert_non_null(backend_find("sim"));
 	assert_null(backend_find("Local"));
 	assert_null(backend_find(""));
-	/* no hook is missing: the reconciler calls them without looking */
+	/* no hook is missing: the reconciler calls them without looking; but for those about whole
+	 * environments, which this backend makes instance by instance */
+	const void *const *first = (const void *const *)(const void *)&backend_local_ops.env_apply;
+	const void *const *last = (const void *const *)(const void *)&backend_local_ops.env_remove;
 	for (const void *const *hook = (const void *const *)&backend_local_ops;
 	    hook < (const void *const *)(&backend_local_ops + 1); hook++)
-		assert_non_null(*hook);
+		assert_int_equal(*hook != NULL, hook < first || hook > last);
 	for (int i = 0; backend_table[i]; i++)
 		assert_ptr_equal(backend_find(backend_table[i]->name), backend_table[i]);
 }
