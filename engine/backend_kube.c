@@ -228,9 +228,20 @@ static int check_ours(struct cluster *c, const json_t *o, struct cl_err *err)
 	return 0;
 }
 
+/* nginx looks its upstream up once, when it starts: a Service that was deleted and came back has
+ * another address, so the pods of Web carry its uid and are rolled when it is another. */
+static void note_upstream(json_t *web, const char *uid)
+{
+	json_t *template = json_object_get(json_object_get(web, "spec"), "template");
+
+	json_object_set_new(json_object_get(template, "metadata"), "annotations", json_pack("{s:s}",
+	    "codinglab/upstream", uid));
+}
+
 static int apply_all(struct cluster *c, const json_t *list, char *address, size_t size,
     struct cl_err *err)
 {
+	char upstream[64] = "";
 	json_t *o, *out;
 	size_t i;
 
@@ -240,6 +251,8 @@ static int apply_all(struct cluster *c, const json_t *list, char *address, size_
 		    "metadata"), "labels"), "codinglab/tier"));
 
 		out = NULL;
+		if (tier && strcmp(kind, "Deployment") == 0 && strcmp(tier, "web") == 0)
+			note_upstream(o, upstream);
 		if (check_ours(c, o, err) != 0 || kube_api_apply(c->api, o, false, &out, err) != 0)
 			return -1;
 		if (address && tier && strcmp(kind, "Service") == 0 && strcmp(tier, "web") == 0) {
@@ -247,6 +260,12 @@ static int apply_all(struct cluster *c, const json_t *list, char *address, size_
 			    "clusterIP"));
 
 			(void)mem_copy_str(address, size, ip ? ip : "");
+		}
+		if (tier && strcmp(kind, "Service") == 0 && strcmp(tier, "was") == 0) {
+			const char *uid = json_string_value(json_object_get(json_object_get(out, "metadata"),
+			    "uid"));
+
+			(void)mem_copy_str(upstream, sizeof(upstream), uid ? uid : "");
 		}
 		json_decref(out);
 	}
