@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Bases that this machine has no mirror of, from repositories of the test's own: packages made here, signed by a key made here, served on
 the loopback address.  What is not tested: Ubuntu's and Rocky's own packages and keys.
 
