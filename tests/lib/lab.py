@@ -204,7 +204,7 @@ class Lab:
         return self
 
     def __exit__(self, *exc):
-        if exc and exc[0] is not None:
+        if exc and exc[0] is not None and not (exc[0] is SystemExit and not exc[1].code):
             for f in sorted((self.dir / "s/log").glob("*.log")):
                 print(f"--- {f.name} ---\n" + "\n".join(f.read_text(errors="replace").split("\n")[-40:]))
         subprocess.run([ROOT / "lab", "down"], env=self.env, capture_output=True)
