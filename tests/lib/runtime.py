@@ -255,6 +255,8 @@ class Runtime:
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
+        if self.engine_running:
+            self.lab_does("__networks_forget")
         if self.registry:
             self.registry.__exit__()
         if exc and exc[0] is not None:
@@ -262,6 +264,9 @@ class Runtime:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # -- processes
+
+    def lab_does(self, what):
+        return subprocess.run([ROOT / "lab", what], env=self.env, capture_output=True, check=True, text=True).stdout
 
     def start_podman(self):
         store = os.environ["CODINGLAB_STORAGE"]
@@ -271,9 +276,11 @@ class Runtime:
         subprocess.run([ROOT / "images/trust-files", self.run / "trust", "", self.bundle], check=True)
         mounts = (f'"{self.run}/trust/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro",'
                   f'"{self.run}/trust:/run/codinglab-trust:ro"')
+        pools = self.lab_does("__subnet_pools")
+        self.lab_does("__networks_apart")
         for path, volumes in (conf, ""), (builds, mounts):
             path.write_text(f'[containers]\ndefault_ulimits=[]\nvolumes=[{volumes}]\n[engine]\nruntime="{runtime}"\n'
-                            'events_logger="file"\n[network]\nnetwork_backend="netavark"\n')
+                            'events_logger="file"\n[network]\nnetwork_backend="netavark"\n' + pools)
         os.makedirs(store, exist_ok=True)
         self.podman_args = ["podman", "--root", f"{store}/storage", "--runroot", f"/run/codinglab-containers-{crc}",
                             "--tmpdir", f"/run/codinglab-containers-{crc}/libpod"]
