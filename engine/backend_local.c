@@ -323,18 +323,6 @@ struct job {
 	size_t size;
 };
 
-static void line_cb(void *arg, struct ipc_in *m)
-{
-	struct job *j = arg;
-	size_t n;
-	const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
-
-	if (m->type != BROKER_LINE)
-		m->bad = true;
-	else if (!m->bad && j->job != NULL && j->job->line != NULL)
-		j->job->line(j->job->arg, line, n);
-}
-
 static void status_cb(void *arg, struct ipc_in *m)
 {
 	((struct job *)arg)->status = ipc_get_i32(m);
@@ -350,12 +338,8 @@ static void text_cb(void *arg, struct ipc_in *m)
 static int ask_job(struct backend *b, struct ipc_out *m, struct job *j, local_link_ok_cb *ok,
     struct cl_err *err)
 {
-	struct local_link_call call = {.part = line_cb, .ok = ok, .arg = j};
+	struct local_link_call call = {.ok = ok, .arg = j, .job = j->job};
 
-	if (j->job != NULL) {
-		call.cancelled = j->job->cancelled;
-		call.cancel_arg = j->job->arg;
-	}
 	return local_link_ask(of(b)->link, m, &call, err);
 }
 
@@ -657,8 +641,8 @@ static int local_watch(struct backend *b, void (*cb)(void *arg, const struct bac
     backend_cancel_cb *cancelled, void *arg, struct cl_err *err)
 {
 	struct watch w = {cb, cancelled, arg};
-	struct local_link_call call = {.part = change_cb, .arg = &w, .cancelled = cancelled,
-	    .cancel_arg = arg};
+	const struct backend_job job = {.cancelled = cancelled, .arg = arg};
+	struct local_link_call call = {.part = change_cb, .arg = &w, .job = &job};
 
 	return local_link_ask(of(b)->link, local_link_begin(BROKER_WATCH), &call, err);
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/export.h"
+#include "engine/kube_manifest.h"
 
 static json_t *meta(const struct export *x, const char *name)
 {
@@ -98,25 +99,6 @@ static json_t *app_env(const struct export *x)
 	return env;
 }
 
-/* "$(" would be Kubernetes' own. */
-static json_t *command(char *const *argv)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; argv[i]; i++) {
-		cl_autofree char *out = mem_alloc(2 * strlen(argv[i]) + 1);
-		char *to = out;
-
-		for (const char *s = argv[i]; *s; s++) {
-			*to++ = *s;
-			if (s[0] == '$' && s[1] == '(')
-				*to++ = '$';
-		}
-		json_array_append_new(list, json_string(out));
-	}
-	return list;
-}
-
 /* The migration runs before the application, in each pod: it is idempotent. */
 static void add_migration(const struct export *x, json_t *template, const char *image)
 {
@@ -126,7 +108,7 @@ static void add_migration(const struct export *x, json_t *template, const char *
 		return;
 	json_object_set_new(json_object_get(template, "spec"), "initContainers", json_pack(
 	    "[{s:s, s:s, s:s, s:o, s:o, s:o, s:[{s:s, s:s}]}]", "name", "migrate", "image", image,
-	    "imagePullPolicy", "IfNotPresent", "args", command(argv), "env", app_env(x),
+	    "imagePullPolicy", "IfNotPresent", "args", kube_manifest_arguments(argv), "env", app_env(x),
 	    "securityContext", container_security(false), "volumeMounts", "name", "tmp", "mountPath",
 	    "/tmp"));
 }

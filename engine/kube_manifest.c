@@ -106,8 +106,7 @@ static void add_user(struct made *d)
 
 /* --- pods ------------------------------------------------------------------------------------- */
 
-/* "$(" would be Kubernetes' own. */
-static json_t *arguments(char *const *argv)
+json_t *kube_manifest_arguments(char *const *argv)
 {
 	json_t *list = json_array();
 
@@ -161,7 +160,7 @@ static json_t *container(const struct backend_spec *s, const char *image, const 
 		    s->cpu_milli));
 	json_object_set_new(c, "resources", resources);
 	if (s->argv)
-		json_object_set_new(c, "args", arguments(s->argv));
+		json_object_set_new(c, "args", kube_manifest_arguments(s->argv));
 	if (s->workdir[0])
 		json_object_set_new(c, "workingDir", json_string(s->workdir));
 	return c;

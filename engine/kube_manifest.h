@@ -37,6 +37,9 @@ json_t *kube_manifest_project(const struct kube_manifest *m);
 json_t *kube_manifest_job(const struct kube_manifest *m, const struct backend_spec *spec,
     const char *image);
 
+/* A container's `args`, the caller's: "$(" is Kubernetes' own there, so it is written "$$(". */
+json_t *kube_manifest_arguments(char *const *argv);
+
 void kube_manifest_namespace(char *out, size_t size, const char *owner, const char *env);
 /* "shop-was" */
 void kube_manifest_name(char *out, size_t size, const struct backend_env *e, const char *tier);

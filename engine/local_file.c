@@ -36,25 +36,12 @@ struct build {
 };
 
 struct answer {
-	struct build *b;
 	struct dockerfile_image *image;
 	char *digest; /* 128 */
 	int status;
 };
 
 /* -- requests -- */
-
-static void line_cb(void *arg, struct ipc_in *m)
-{
-	struct answer *a = arg;
-	size_t n;
-	const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
-
-	if (m->type != BROKER_LINE)
-		m->bad = true;
-	else if (!m->bad && a->b->job->line != NULL)
-		a->b->job->line(a->b->job->arg, line, n);
-}
 
 static char **get_list(struct ipc_in *m)
 {
@@ -103,10 +90,8 @@ static void digest_cb(void *arg, struct ipc_in *m)
 static int ask(struct build *b, struct ipc_out *m, struct answer *a, local_link_ok_cb *ok,
     struct cl_err *err)
 {
-	struct local_link_call call = {.part = line_cb, .ok = ok, .arg = a,
-	    .cancelled = b->job->cancelled, .cancel_arg = b->job->arg};
+	struct local_link_call call = {.ok = ok, .arg = a, .job = b->job};
 
-	a->b = b;
 	return local_link_ask(b->link, m, &call, err);
 }
 

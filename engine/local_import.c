@@ -15,18 +15,6 @@ struct local_import {
 	size_t size;
 };
 
-static void line_cb(void *arg, struct ipc_in *m)
-{
-	struct local_import *i = arg;
-	size_t n;
-	const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
-
-	if (m->type != BROKER_LINE)
-		m->bad = true;
-	else if (!m->bad && i->job->line != NULL)
-		i->job->line(i->job->arg, line, n);
-}
-
 static void imported_cb(void *arg, struct ipc_in *m)
 {
 	struct backend_imported *out = ((struct local_import *)arg)->out;
@@ -43,8 +31,7 @@ int local_import_run(struct local_link *link, const struct backend_import *s,
 {
 	struct ipc_out *m = local_link_begin(BROKER_IMPORT);
 	struct local_import i = {.job = job, .out = out};
-	struct local_link_call call = {.part = line_cb, .ok = imported_cb, .arg = &i,
-	    .cancelled = job->cancelled, .cancel_arg = job->arg};
+	struct local_link_call call = {.ok = imported_cb, .arg = &i, .job = job};
 
 	ipc_put_i64(m, s->project);
 	ipc_put_u32(m, s->uid);

@@ -106,17 +106,19 @@ static int send_request(struct local_link *l, const struct ipc_out *out, struct 
 }
 
 /* One message: 1; 0 the end is too long in coming after a cancel; -1 the connection is gone. */
-static int next_message(int fd, struct ipc_in *in, const struct local_link_call *call, int64_t *cancel_ms)
+static int next_message(int fd, struct ipc_in *in, const struct backend_job *job, int64_t *cancel_ms)
 {
+	bool ends = job != NULL && job->cancelled != NULL;
+
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int n = poll(&p, 1, call->cancelled != NULL ? LINK_POLL_MS : -1);
+		int n = poll(&p, 1, ends ? LINK_POLL_MS : -1);
 
 		if (n > 0)
 			return ipc_recv(fd, in) == 1 ? 1 : -1;
 		if (n < 0 && errno != EINTR)
 			return -1;
-		if (*cancel_ms == 0 && call->cancelled != NULL && call->cancelled(call->cancel_arg)) {
+		if (*cancel_ms == 0 && ends && job->cancelled(job->arg)) {
 			struct ipc_out *out = local_link_begin(BROKER_CANCEL);
 
 			*cancel_ms = clock_ms() + LINK_CANCEL_MS;
@@ -144,6 +146,23 @@ static int read_error(struct ipc_in *in, struct cl_err *err)
 	return 0;
 }
 
+/* True: m was one of the parts that this call may bring, and whole. */
+static bool take_part(struct ipc_in *m, const struct local_link_call *call)
+{
+	if (m->type == BROKER_LINE && call->job != NULL) {
+		size_t n;
+		const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
+
+		if (!m->bad && call->job->line != NULL)
+			call->job->line(call->job->arg, line, n);
+	} else if (m->type != BROKER_ERROR && call->part != NULL) {
+		call->part(call->arg, m);
+	} else {
+		return false;
+	}
+	return ipc_end(m) == 0;
+}
+
 /* 1 the request ended well, 0 it ended with an error, -1 the connection is not to be used again. */
 static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *call,
     struct cl_err *err)
@@ -151,7 +170,7 @@ static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *
 	int64_t cancel_ms = 0;
 
 	for (;;) {
-		int n = next_message(fd, in, call, &cancel_ms);
+		int n = next_message(fd, in, call->job, &cancel_ms);
 
 		if (n <= 0) {
 			if (cancel_ms != 0)
@@ -166,10 +185,8 @@ static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *
 				call->ok(call->arg, in);
 			if (ipc_end(in) == 0)
 				return 1;
-		} else if (in->type != BROKER_ERROR && call->part != NULL) {
-			call->part(call->arg, in);
-			if (ipc_end(in) == 0)
-				continue;
+		} else if (take_part(in, call)) {
+			continue;
 		}
 		ipc_close_fds(in);
 		err_set(err, CL_FAILED, "runtime broker: an answer that makes no sense (%u)", in->type);

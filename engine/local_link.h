@@ -17,17 +17,17 @@ void local_link_free(struct local_link *l);
 /* A message to fill for local_link_ask(); heap, freed by it. */
 struct ipc_out *local_link_begin(uint32_t verb);
 
-/* Told of each part (LINE, INSTANCE, ...); reads its fields, not ipc_end(). */
+/* Told of each part (INSTANCE, DATA, ...) but lines; reads its fields, not ipc_end(). */
 typedef void local_link_part_cb(void *arg, struct ipc_in *part);
 /* Told of the final OK. */
 typedef void local_link_ok_cb(void *arg, struct ipc_in *ok);
 
 struct local_link_call {
-	local_link_part_cb *part;       /* may be NULL: a part is then an error */
-	local_link_ok_cb *ok;           /* may be NULL: the OK has no fields */
+	local_link_part_cb *part;      /* may be NULL: a part is then an error */
+	local_link_ok_cb *ok;          /* may be NULL: the OK has no fields */
 	void *arg;
-	backend_cancel_cb *cancelled;   /* polled five times a second; may be NULL */
-	void *cancel_arg;
+	/* Told of each LINE, its `cancelled` polled five times a second; NULL: a line is an error. */
+	const struct backend_job *job;
 };
 
 /* Send out (taken) and read until the end.  0, or -1 with the broker's error; CL_UNAVAILABLE with

@@ -16,18 +16,6 @@ struct asking {
 	int64_t number, bytes;
 };
 
-static void line_cb(void *arg, struct ipc_in *m)
-{
-	struct asking *a = arg;
-	size_t n;
-	const void *line = ipc_get_bytes(m, &n, BROKER_LINE_MAX);
-
-	if (m->type != BROKER_LINE)
-		m->bad = true;
-	else if (!m->bad && a->job->line != NULL)
-		a->job->line(a->job->arg, line, n);
-}
-
 static void text_cb(void *arg, struct ipc_in *m)
 {
 	struct asking *a = arg;
@@ -51,8 +39,7 @@ static void numbers_cb(void *arg, struct ipc_in *m)
 static int ask(struct local_link *l, struct ipc_out *m, struct asking *a, local_link_ok_cb *ok,
     struct cl_err *err)
 {
-	struct local_link_call call = {.part = line_cb, .ok = ok, .arg = a,
-	    .cancelled = a->job->cancelled, .cancel_arg = a->job->arg};
+	struct local_link_call call = {.ok = ok, .arg = a, .job = a->job};
 
 	return local_link_ask(l, m, &call, err);
 }

@@ -16,20 +16,14 @@ struct making {
 	struct buf report;
 };
 
-static void part_cb(void *arg, struct ipc_in *m)
+static void report_cb(void *arg, struct ipc_in *m)
 {
 	struct making *k = arg;
 	size_t n;
 	const void *p = ipc_get_bytes(m, &n, IPC_DATA_MAX);
 
-	if (m->bad)
-		return;
-	if (m->type == BROKER_DATA && buf_add(&k->report, p, n) == 0)
-		return;
-	if (m->type != BROKER_LINE || n > BROKER_LINE_MAX)
+	if (m->type != BROKER_DATA || m->bad || buf_add(&k->report, p, n) < 0)
 		m->bad = true;
-	else if (k->job != NULL && k->job->line != NULL)
-		k->job->line(k->job->arg, p, n);
 }
 
 static void made_cb(void *arg, struct ipc_in *m)
@@ -43,12 +37,8 @@ static void made_cb(void *arg, struct ipc_in *m)
 static int ask(struct local_link *link, struct ipc_out *m, struct making *k, local_link_ok_cb *ok,
     struct cl_err *err)
 {
-	struct local_link_call call = {.part = part_cb, .ok = ok, .arg = k};
+	struct local_link_call call = {.part = report_cb, .ok = ok, .arg = k, .job = k->job};
 
-	if (k->job != NULL) {
-		call.cancelled = k->job->cancelled;
-		call.cancel_arg = k->job->arg;
-	}
 	return local_link_ask(link, m, &call, err);
 }
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlparse
 
 from engine import Engine
 import cases
+from relay import pump
 
 if not shutil.which("sqlmap"):
     print("sqlmap is not installed")
@@ -42,20 +43,11 @@ class Relay(socketserver.ThreadingTCPServer):
     def finish_request(self, client, address):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(self.path))
-            back = threading.Thread(target=copy, args=(s, client), daemon=True)
+            back = threading.Thread(target=pump, args=(s, client), daemon=True)
             back.start()
             self.requests += 1
-            copy(client, s)
+            pump(client, s)
             back.join(30)
-
-
-def copy(a, b):
-    try:
-        while data := a.recv(65536):
-            b.sendall(data)
-        b.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 class Pasting(http.server.BaseHTTPRequestHandler):

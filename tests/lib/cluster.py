@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 from lab import Lab, free_port
+from relay import pump
 
 OWN = os.environ.get("CODINGLAB_TEST_CLUSTER") == "own"  # made by tests/cluster/up
 STATE = pathlib.Path(os.environ.get("CODINGLAB_CLUSTER", "/var/lib/codinglab-cluster"))
@@ -41,15 +42,7 @@ class Relay:
             except OSError:
                 return
             for x, y in ((a, b), (b, a)):
-                threading.Thread(target=self.copy, args=(x, y), daemon=True).start()
-
-    def copy(self, a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+                threading.Thread(target=pump, args=(x, y), daemon=True).start()
 
     def close(self):
         self.listener.close()

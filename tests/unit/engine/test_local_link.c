@@ -294,16 +294,10 @@ struct lines {
 	bool mixed;
 };
 
-static void line_part(void *arg, struct ipc_in *part)
+static void line_cb(void *arg, const char *s, size_t n)
 {
 	struct lines *l = arg;
-	size_t n;
-	const char *s = ipc_get_bytes(part, &n, BROKER_LINE_MAX);
 
-	if (part->bad || part->type != BROKER_LINE) {
-		part->bad = true;
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
 		l->mixed |= s[i] != (char)('a' + l->n % 26);
 	l->n++;
@@ -331,7 +325,8 @@ static void test_many_lines_in_order(void **state)
 {
 	size_t longest = BROKER_LINE_MAX;
 	struct lines l = {0};
-	struct local_link_call call = {.part = line_part, .arg = &l};
+	const struct backend_job job = {.line = line_cb, .arg = &l};
+	struct local_link_call call = {.job = &job};
 	struct cl_err err;
 
 	broker.serve = serve_lines;
@@ -347,7 +342,8 @@ static void test_a_line_longer_than_agreed(void **state)
 {
 	size_t longest = BROKER_LINE_MAX + 1;
 	struct lines l = {0};
-	struct local_link_call call = {.part = line_part, .arg = &l};
+	const struct backend_job job = {.line = line_cb, .arg = &l};
+	struct local_link_call call = {.job = &job};
 	struct cl_err err;
 
 	broker.serve = serve_lines;
@@ -462,7 +458,8 @@ static bool serve_until_cancelled(struct fake_broker *b, int fd, struct ipc_in *
 static void test_cancelling(void **state)
 {
 	struct cancelling c = {0};
-	struct local_link_call call = {.cancelled = is_cancelled, .cancel_arg = &c};
+	const struct backend_job job = {.cancelled = is_cancelled, .arg = &c};
+	struct local_link_call call = {.job = &job};
 	struct cl_err err;
 
 	broker.serve = serve_until_cancelled;
@@ -500,7 +497,8 @@ static bool serve_slowly(struct fake_broker *b, int fd, struct ipc_in *m)
 static void test_who_waits_is_asked_whether_he_still_wants_it(void **state)
 {
 	int asked = 0;
-	struct local_link_call call = {.cancelled = never, .cancel_arg = &asked};
+	const struct backend_job job = {.cancelled = never, .arg = &asked};
+	struct local_link_call call = {.job = &job};
 	struct cl_err err;
 
 	broker.serve = serve_slowly;
