@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
 
 import panes  # noqa: E402
 import stacks  # noqa: E402
+import tables  # noqa: E402
 from lab import Lab, free_port, wait_until  # noqa: E402
 from probe import Client, by_name, echo, median, percentile, pss_kib, tree  # noqa: E402
 
@@ -33,6 +34,8 @@ def options():
     p.add_argument("--seconds", type=int, default=0, metavar="N", help="of stacks: load of each framework by each way (30; with --quick 5)")
     p.add_argument("--runs", type=int, default=0, metavar="N", help="of stacks: times that each figure is taken (10; with --quick 3)")
     p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
+    p.add_argument("--more", action="store_true", help="of stacks and images: keep in the tables what earlier runs measured of others")
+    p.add_argument("--into", metavar="FILE", help="of stacks and images: write the tables between their marks in this document too")
     o = p.parse_args()
     o.seconds, o.runs = o.seconds or (5 if o.quick else 30), o.runs or (3 if o.quick else 10)
     return o
@@ -273,10 +276,17 @@ def case_run(lab, user, peer):
     row("run hello world (python)", median(xs), None, "s", "", ("below", 0.5))
 
 
+def with_tables(case, measure):
+    note, figures = tables.now(), tables.Figures(ROOT / f"out/bench-{case}-figures.json", OPTIONS.more)
+    broken = measure(figures)
+    stacks.print_tables(case, figures, OPTIONS, note)
+    if broken:
+        raise SystemExit("broke off: " + "; ".join(f"{stack}: {why}" for stack, why in broken))
+
+
 def case_stacks(lab, user, peer):
     """the paper's Tables 2 and 3: compile and run of each language; load, requests/s and a new release of each framework"""
-    stacks.compile_and_run(lab, user, row, OPTIONS)
-    stacks.applications(lab, user, row, OPTIONS)
+    with_tables("stacks", lambda figures: stacks.stacks(lab, user, row, OPTIONS, figures))
 
 
 def case_marks(lab, user, peer):
@@ -295,7 +305,7 @@ def case_images(lab, user, peer):
     os.environ["CODINGLAB_STORAGE"] = store
     try:
         with Lab(up_args=["--no-images"], images="") as fresh:
-            stacks.images(fresh, fresh.admin, row, OPTIONS)
+            with_tables("images", lambda figures: stacks.images(fresh, fresh.admin, row, OPTIONS, figures))
     finally:
         os.environ["CODINGLAB_STORAGE"] = kept
         subprocess.run(["rm", "-rf", "--one-file-system", store])

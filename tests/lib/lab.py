@@ -77,6 +77,7 @@ class Screen:
         self.closed, self.status = False, None
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also when the tests were started by nohup: close() hangs up
             os.environ.update({"TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})})
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
             os.execvp(argv[0], argv)

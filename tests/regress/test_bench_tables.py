@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""The tables that `./lab bench stacks` and `images` print: every stack has its row, goals are told as they were met, what was not
+measured is left out, and a table lands between its marks of a document and nowhere else."""
+import json
+import pathlib
+import sys
+import tempfile
+import types
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
+import cases
+import stacks
+import tables
+
+OPTIONS = types.SimpleNamespace(runs=10, connections=300, seconds=30, stacks="all", into=None)
+
+
+def figures(folder):
+    f = tables.Figures(folder / "f.json", False)
+    for s in stacks.ids("language"):
+        f.put("run", s, ours=[0.2, 0.3], bare=[0.21, 0.22])
+    for s in stacks.ids("framework"):
+        f.put("app", s, web=[4.0, 6.0], was=[4.9, 5.0], rate=[900.0], bare=[1000.0])
+    for s in stacks.ids("language") + stacks.ids("framework"):
+        f.put("start", s, up=0.4, ship=9.0, instance=2.5, edited=6.04)
+    return f
+
+
+def rows(text):
+    return [[c.strip() for c in line.strip("|").split("|")] for line in text.split("\n") if line.startswith("|")]
+
+
+def test_the_papers_fourteen_each_have_a_row(folder):
+    f = figures(folder)
+    run, app, start = (rows(make(f, OPTIONS, "quiet"))[2:] for _, make in stacks.TABLES["stacks"])
+    assert len(run) == 7 + 1 and len(app) == 7 + 1 and len(start) == 14, (run, app, start)
+    assert run[0][2:] == ["0.250", "0.200 to 0.300", "0.215", "+35 ms", "reached"]
+    assert run[-1][:3] == ["average", "1.35", "0.250"] and run[-1][-1] == "reached"
+    assert app[0][2:] == ["5.00", "4.95", "1.01", "reached", app[0][6], "900", "1000", "0.90", "NOT REACHED"]
+    assert start[0][1:] == ["0.4", "9.0", "2.5", "6.0"]
+    assert all(len(r) == len(run[0]) for r in run) and all(len(r) == len(app[0]) for r in app)
+
+
+def test_a_layout_is_not_called_egovframe(folder):
+    for _, make in stacks.TABLES["stacks"][1:]:
+        names = [r[0] for r in rows(make(figures(folder), OPTIONS, "quiet"))]
+        assert "eGov layout on Spring" in names and "eGovFrame" not in names, names
+
+
+def test_what_was_not_measured_is_left_out(folder):
+    f = tables.Figures(folder / "f.json", False)
+    f.put("start", "go", up=0.4)
+    assert not stacks.run_table(f, OPTIONS, "") and not stacks.app_table(f, OPTIONS, "") and not stacks.image_table(f, OPTIONS, "")
+    assert [r for r in rows(stacks.start_table(f, OPTIONS, ""))[2:]] == [["Go", "0.4", "", "", ""]]
+
+
+def test_images_are_told_by_folder(folder):
+    f = tables.Figures(folder / "f.json", False)
+    for image, mb, s in (("base", 84.1, 8.6), ("go", 794.4, 40.2), ("go-run", 84.1, None)):
+        f.put("image", image, mb=mb, **({"seconds": s} if s else {}))
+    f.put("built", "all", images=2, seconds=48.0)
+    text = stacks.image_table(f, OPTIONS, "quiet")
+    assert "2 images built from nothing, two at once: 48 s" in text, text
+    assert rows(text)[2:] == [["base", "", "84", "", "9"], ["go", "794", "84", "40", ""]], text
+
+
+def test_a_run_begins_anew_or_adds(folder):
+    figures(folder)
+    more = tables.Figures(folder / "f.json", True)
+    more.put("run", "go", ours=[0.1], bare=[0.1])
+    assert len(more.of("run", stacks.ids("language"))) == 7
+    assert json.loads((folder / "f.json").read_text())["run"]["go"] == {"ours": [0.1], "bare": [0.1]}
+    assert tables.Figures(folder / "f.json", False).all == {}
+
+
+def test_a_table_lands_between_its_marks(folder):
+    doc = folder / "d.md"
+    doc.write_text("before\n<!-- bench table-2 -->\nold\n<!-- end table-2 -->\nafter\n")
+    for _ in range(2):
+        tables.into(doc, "table-2", "| new |\n")
+        assert doc.read_text() == "before\n<!-- bench table-2 -->\n\n| new |\n\n<!-- end table-2 -->\nafter\n"
+    kept = doc.read_text()
+    for name in ("table-3", "table"):
+        try:
+            tables.into(doc, name, "| new |\n")
+        except SystemExit as e:
+            assert "no place" in str(e)
+        else:
+            raise AssertionError("it was written without a place")
+    assert doc.read_text() == kept
+
+
+def test_the_document_has_every_place(folder):
+    text = (ROOT / "docs/PERFORMANCE.md").read_text()
+    for names in stacks.TABLES.values():
+        for name, _ in names:
+            assert text.count(f"<!-- bench {name} -->\n") == text.count(f"<!-- end {name} -->\n") == 1, name
+
+
+def test_a_busy_machine_is_told(folder):
+    assert "busy" in tables.circumstances(7.2, 2) and "load 7 on 2 cores" in tables.circumstances(7.2, 2)
+    assert tables.circumstances(0.3, 2) == "quiet machine, 2 cores"
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="codinglab-test-") as folder:
+        return cases.main(globals(), pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
