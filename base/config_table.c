@@ -88,6 +88,8 @@ const struct config_option config_table[] = {
     {"kube.context", CONFIG_STR, "", 0, 0, "context in it; \"\" = its current one"},
     {"kube.registry", CONFIG_STR, "", 0, 0,
 	"HOST:PORT of the repository as the cluster's nodes reach it; \"\" = as this machine does"},
+    {"kube.prefix", CONFIG_STR, "codinglab", 0, 0,
+	"first part of the names of its namespaces: labs that share a cluster need different ones"},
     {"kube.storage", CONFIG_STR, "1Gi", 0, 0, "room for each database in the cluster"},
     {"registry.port", CONFIG_INT, "0", 0, 65535,
         "port of the repository on the loopback address, 0 = none"},

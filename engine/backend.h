@@ -400,6 +400,7 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	void *ctx;                /* the implementation's */
+	char lab[17];             /* identity of this lab, set before open: others may use the same cluster */
 	void *cluster;            /* of kube, beside the ctx of local, on which it stands */
 };
 

@@ -18,10 +18,12 @@ struct made {                    /* what one call puts together */
 	json_t *list;
 };
 
-static json_t *labels(const struct backend_env *e, const char *tier)
+static json_t *labels(const struct kube_manifest *m, const char *tier)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "app.kubernetes.io/managed-by", "codinglab",
-	    "app.kubernetes.io/part-of", e->name, "codinglab/env", e->env, "codinglab/project", "");
+	const struct backend_env *e = m->env;
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "app.kubernetes.io/managed-by", "codinglab",
+	    "codinglab/lab", m->lab, "app.kubernetes.io/part-of", e->name, "codinglab/env", e->env,
+	    "codinglab/project", "");
 
 	json_object_set_new(o, "codinglab/project", json_sprintf("%" PRId64, e->project));
 	if (tier[0]) {
@@ -44,7 +46,7 @@ static json_t *object(struct made *d, const char *version, const char *kind, con
     const char *tier, json_t *spec)
 {
 	json_t *o = json_pack("{s:s, s:s, s:{s:s, s:s, s:o}}", "apiVersion", version, "kind", kind,
-	    "metadata", "name", name, "namespace", d->ns, "labels", labels(d->m->env, tier));
+	    "metadata", "name", name, "namespace", d->ns, "labels", labels(d->m, tier));
 
 	if (spec)
 		json_object_set_new(o, "spec", spec);
@@ -59,8 +61,8 @@ static json_t *of_user(struct made *d, const char *version, const char *kind, co
 {
 	json_t *o = object(d, version, kind, name, "", spec), *meta = json_object_get(o, "metadata");
 
-	json_object_set_new(meta, "labels", json_pack("{s:s}", "app.kubernetes.io/managed-by",
-	    "codinglab"));
+	json_object_set_new(meta, "labels", json_pack("{s:s, s:s}", "app.kubernetes.io/managed-by",
+	    "codinglab", "codinglab/lab", d->m->lab));
 	return o;
 }
 
@@ -211,7 +213,7 @@ static json_t *pod_spec(struct made *d, const struct backend_spec *s, const char
 static json_t *pod_template(struct made *d, const struct backend_spec *s, const char *image)
 {
 	const struct backend_env *e = d->m->env;
-	json_t *spec = pod_spec(d, s, image), *meta = json_pack("{s:o}", "labels", labels(e, s->tier));
+	json_t *spec = pod_spec(d, s, image), *meta = json_pack("{s:o}", "labels", labels(d->m, s->tier));
 	json_t *c = json_array_get(json_object_get(spec, "containers"), 0);
 
 	json_object_set_new(json_object_get(meta, "labels"), "codinglab/release",
@@ -314,7 +316,7 @@ static void add_db(struct made *d, const struct backend_tier *t, const char *nam
 	object(d, "apps/v1", "StatefulSet", name, "db", json_pack("{s:s, s:i, s:{s:o}, s:o,"
 	    " s:[{s:{s:s, s:o}, s:{s:[s], s:{s:{s:s}}}}]}", "serviceName", name, "replicas", t->want,
 	    "selector", "matchLabels", selector(d->m->env, "db"), "template", template,
-	    "volumeClaimTemplates", "metadata", "name", "data", "labels", labels(d->m->env, "db"), "spec",
+	    "volumeClaimTemplates", "metadata", "name", "data", "labels", labels(d->m, "db"), "spec",
 	    "accessModes", "ReadWriteOnce", "resources", "requests", "storage", d->m->storage));
 }
 
@@ -378,7 +380,7 @@ json_t *kube_manifest_make(const struct kube_manifest *m)
 {
 	struct made d = { .m = m, .list = json_array() };
 
-	kube_manifest_namespace(d.ns, sizeof(d.ns), m->env->owner, m->env->env);
+	kube_manifest_namespace(d.ns, sizeof(d.ns), m->prefix, m->env->owner, m->env->env);
 	add_user(&d);
 	add_project(&d);
 	return d.list;
@@ -388,7 +390,7 @@ json_t *kube_manifest_project(const struct kube_manifest *m)
 {
 	struct made d = { .m = m, .list = json_array() };
 
-	kube_manifest_namespace(d.ns, sizeof(d.ns), m->env->owner, m->env->env);
+	kube_manifest_namespace(d.ns, sizeof(d.ns), m->prefix, m->env->owner, m->env->env);
 	add_project(&d);
 	return d.list;
 }
@@ -399,7 +401,7 @@ json_t *kube_manifest_job(const struct kube_manifest *m, const struct backend_sp
 	struct made d = { .m = m, .list = json_array() };
 	json_t *pod;
 
-	kube_manifest_namespace(d.ns, sizeof(d.ns), m->env->owner, m->env->env);
+	kube_manifest_namespace(d.ns, sizeof(d.ns), m->prefix, m->env->owner, m->env->env);
 	add_secret(&d, spec);
 	pod = pod_spec(&d, spec, image);
 	json_object_set_new(pod, "restartPolicy", json_string("Never"));
@@ -411,9 +413,10 @@ json_t *kube_manifest_job(const struct kube_manifest *m, const struct backend_sp
 	return d.list;
 }
 
-void kube_manifest_namespace(char *out, size_t size, const char *owner, const char *env)
+void kube_manifest_namespace(char *out, size_t size, const char *prefix, const char *owner,
+    const char *env)
 {
-	(void)snprintf(out, size, "codinglab-%s-%s", owner, env);
+	(void)snprintf(out, size, "%s-%s-%s", prefix, owner, env);
 }
 
 void kube_manifest_name(char *out, size_t size, const struct backend_env *e, const char *tier)
@@ -421,8 +424,8 @@ void kube_manifest_name(char *out, size_t size, const struct backend_env *e, con
 	(void)snprintf(out, size, "%s-%s", e->name, tier);
 }
 
-void kube_manifest_selector(char *out, size_t size, int64_t project, const char *env)
+void kube_manifest_selector(char *out, size_t size, const char *lab, int64_t project, const char *env)
 {
-	(void)snprintf(out, size, KUBE_MANIFEST_OURS ",codinglab/project=%" PRId64 ",codinglab/env=%s",
-	    project, env);
+	(void)snprintf(out, size, KUBE_MANIFEST_OURS ",codinglab/lab=%s,codinglab/project=%" PRId64
+	    ",codinglab/env=%s", lab, project, env);
 }

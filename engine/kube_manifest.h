@@ -7,7 +7,7 @@
  *     shop-was, shop-web                 Deployments, Services, Secrets; PodDisruptionBudgets
  *     shop                               Ingress
  *
- * Everything carries app.kubernetes.io/managed-by=codinglab; what is a project's also codinglab/project.
+ * Everything carries app.kubernetes.io/managed-by=codinglab and codinglab/lab; what is a project's also codinglab/project.
  */
 #ifndef ENGINE_KUBE_MANIFEST_H
 #define ENGINE_KUBE_MANIFEST_H
@@ -18,10 +18,13 @@
 #include "engine/backend.h"
 
 #define KUBE_MANIFEST_NS 80
+#define KUBE_MANIFEST_SELECTOR 200
 #define KUBE_MANIFEST_OURS "app.kubernetes.io/managed-by=codinglab"
 
 struct kube_manifest {
 	const struct backend_env *env;
+	const char *lab;         /* identity of the lab: label codinglab/lab of everything */
+	const char *prefix;      /* of the namespace's name */
 	const char *images[BACKEND_ENV_TIERS]; /* as pods pull them, in the tiers' order */
 	const char *nginx_conf;  /* of the Web tier, asking `was` by the edge's socket; NULL = the image's */
 	const char *pull_host, *pull_user, *pull_password; /* for pulling; host NULL = nothing is needed */
@@ -40,10 +43,11 @@ json_t *kube_manifest_job(const struct kube_manifest *m, const struct backend_sp
 /* A container's `args`, the caller's: "$(" is Kubernetes' own there, so it is written "$$(". */
 json_t *kube_manifest_arguments(char *const *argv);
 
-void kube_manifest_namespace(char *out, size_t size, const char *owner, const char *env);
+void kube_manifest_namespace(char *out, size_t size, const char *prefix, const char *owner,
+    const char *env);
 /* "shop-was" */
 void kube_manifest_name(char *out, size_t size, const struct backend_env *e, const char *tier);
-/* "codinglab/project=12,codinglab/env=prod,..." */
-void kube_manifest_selector(char *out, size_t size, int64_t project, const char *env);
+/* "codinglab/lab=...,codinglab/project=12,codinglab/env=prod,..."; size >= KUBE_MANIFEST_SELECTOR */
+void kube_manifest_selector(char *out, size_t size, const char *lab, int64_t project, const char *env);
 
 #endif

@@ -13,6 +13,7 @@
 
 struct kube_watch {
 	struct kube_api *api;
+	const char *lab;
 	pthread_t thread;
 	struct kube_mirror mirror;
 	void (*cb)(void *arg, const struct backend_change *c);
@@ -56,7 +57,7 @@ static bool watch_stop_cb(void *arg)
 static void *watch_cluster(void *arg)
 {
 	struct kube_watch *w = arg;
-	const char *ours = KUBE_MANIFEST_OURS ",codinglab/tier";
+	cl_autofree char *ours = mem_printf(KUBE_MANIFEST_OURS ",codinglab/lab=%s,codinglab/tier", w->lab);
 	cl_autofree char *selector = kube_api_escape(ours);
 
 	while (!watch_stop_cb(w)) {
@@ -86,12 +87,13 @@ static void *watch_cluster(void *arg)
 	return NULL;
 }
 
-struct kube_watch *kube_watch_start(struct kube_api *api,
+struct kube_watch *kube_watch_start(struct kube_api *api, const char *lab,
     void (*cb)(void *arg, const struct backend_change *c), backend_cancel_cb *cancelled, void *arg)
 {
 	struct kube_watch *w = mem_alloc(sizeof(*w));
 
 	w->api = api;
+	w->lab = lab;
 	w->cb = cb;
 	w->cancelled = cancelled;
 	w->arg = arg;

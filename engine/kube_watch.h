@@ -10,8 +10,8 @@
 
 struct kube_watch;
 
-/* NULL: no thread could be made.  cb is called on that thread; it ends when cancelled says so. */
-struct kube_watch *kube_watch_start(struct kube_api *api,
+/* Of the objects of this lab (borrowed).  NULL: no thread could be made.  cb is called on that thread; it ends when cancelled says so. */
+struct kube_watch *kube_watch_start(struct kube_api *api, const char *lab,
     void (*cb)(void *arg, const struct backend_change *c), backend_cancel_cb *cancelled, void *arg);
 /* Waits for its end; NULL is fine. */
 void kube_watch_stop(struct kube_watch *w);

@@ -189,6 +189,7 @@ open_backend(struct engine *e)
 		err_set(&err, CL_USAGE, "engine.backend: there is no backend %s", name);
 		fail(&err);
 	}
+	store_identity(e->store, e->backend.lab, sizeof e->backend.lab);
 	mem_copy_str(e->backend_state, sizeof e->backend_state, "ready");
 	if (e->backend.ops->open(&e->backend, &err) < 0) {
 		mem_copy_str(e->backend_state, sizeof e->backend_state, "down");

@@ -228,10 +228,16 @@ static const char image_gone[] =
     " digest TEXT PRIMARY KEY,"
     " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+/* Who we are where others are too: in a cluster. */
+static const char identity[] =
+    "CREATE TABLE lab (id TEXT NOT NULL) STRICT;"
+    "INSERT INTO lab (id) VALUES (lower(hex(randomblob(8))));";
+
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
     {2, "projects know their database", project_db},
     {3, "saves", saves},
     {4, "images that cleaning up took away", image_gone},
+    {5, "the lab's identity", identity},
 };
 const int migrations_count = CL_COUNT(migrations_table);

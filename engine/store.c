@@ -94,6 +94,17 @@ store_version(struct store *s)
 	return (int)store_number(s, 0, "PRAGMA user_version", "");
 }
 
+void
+store_identity(struct store *s, char *out, size_t size)
+{
+	struct store_row *r = store_query(s, "SELECT id FROM lab", "");
+
+	out[0] = '\0';
+	if (store_next(r))
+		store_copy(r, 0, out, size);
+	(void)store_end(r, NULL);
+}
+
 int
 store_check(struct store *s, struct cl_err *err)
 {

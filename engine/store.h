@@ -23,6 +23,8 @@ struct store *store_open(const char *path, struct cl_err *err);
 struct store *store_open_at(const char *path, int version, struct cl_err *err);
 void store_close(struct store *s);
 int store_version(struct store *s);
+/* The lab's own name among others, random and kept in the database: 16 hex digits. */
+void store_identity(struct store *s, char *out, size_t size);
 /* PRAGMA quick_check; 0 or -1 with what is wrong. */
 int store_check(struct store *s, struct cl_err *err);
 

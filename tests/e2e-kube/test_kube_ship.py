@@ -8,7 +8,7 @@ from cluster import OURS, KubeLab, hold, kubectl, objects, OWN
 from lab import wait_until
 from load import Load
 
-NS = "codinglab-alice-prod"
+NS = ""  # of alice in prod
 
 
 def tiers(alice):
@@ -105,13 +105,13 @@ def test_the_api_server_away_and_back(lab, alice, url):
 
 
 def test_nothing_of_others_is_adopted(lab, alice, url):
-    kubectl("create", "namespace", "codinglab-alice-dev")
+    kubectl("create", "namespace", lab.ns(env="dev"))
     try:
         p = alice.ssh("deploy", "shop", check=False, timeout=600)
         assert p.returncode and "did not make" in p.stderr, (p.returncode, p.stderr)
-        assert not objects("pods", "codinglab-alice-dev")
+        assert not objects("pods", lab.ns(env="dev"))
     finally:
-        kubectl("delete", "namespace", "codinglab-alice-dev")
+        kubectl("delete", "namespace", lab.ns(env="dev"))
 
 
 def test_removed_with_the_project(lab, alice, url):
@@ -120,7 +120,9 @@ def test_removed_with_the_project(lab, alice, url):
 
 
 def main():
+    global NS
     with KubeLab(images="python web postgresql") as lab:
+        NS = lab.ns()
         alice = lab.user("alice")
         alice.ssh("project create shop --stack python")
         alice.ssh("ship", "shop", timeout=900)

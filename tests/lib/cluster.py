@@ -51,7 +51,15 @@ class Relay:
 class KubeLab(Lab):
     def __init__(self, **more):
         self.registry, self.outer = free_port(), free_port()
+        self.prefix = f"lab{self.outer}"  # others may use the same cluster, with users of the same names
         super().__init__(backend="kube", up_args=("--registry-port", str(self.registry), "--kube-registry", f"{HOST}:{self.outer}"), **more)
+
+    def ns(self, user="alice", env="prod"):
+        return f"{self.prefix}-{user}-{env}"
+
+    def make_key(self, name):
+        self.env["CODINGLAB_KUBE_PREFIX"] = self.prefix
+        return super().make_key(name)
 
     def __enter__(self):
         self.relay = Relay(HOST, self.outer, self.registry)
@@ -64,11 +72,13 @@ class KubeLab(Lab):
 
     def __exit__(self, *exc):
         if exc and exc[0] is not None:
-            print(kubectl("get", "pods,svc,events", "-A", check=False)[-6000:])
+            for n in (self.ns(env="prod"), self.ns(env="dev")):
+                print(kubectl("-n", n, "get", "pods,svc,events", check=False)[-6000:])
         super().__exit__(*exc)
         self.relay.close()
         for o in json.loads(kubectl("get", "namespaces", "-l", OURS, "-o", "json", check=False) or "{}").get("items", []):
-            kubectl("delete", "namespace", o["metadata"]["name"], "--wait=false", check=False)
+            if o["metadata"]["name"].startswith(self.prefix + "-"):
+                kubectl("delete", "namespace", o["metadata"]["name"], "--wait=false", check=False)
 
 
 def hold(name, held=True):

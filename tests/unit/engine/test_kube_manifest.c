@@ -32,7 +32,7 @@ static const char conf[] = "upstream was {\n\tserver unix:/run/edge/was.sock max
 static json_t *make(struct backend_env *e, bool with_db)
 {
 	static const int want[PLAN_TIERS] = { 1, 2, 1 };
-	struct kube_manifest m = { .env = e, .images = { "r/db@sha256:1", "r/was@sha256:2", "r/web@sha256:3" },
+	struct kube_manifest m = { .env = e, .lab = "00ff00ff00ff00ff", .prefix = "codinglab", .images = { "r/db@sha256:1", "r/was@sha256:2", "r/web@sha256:3" },
 		.nginx_conf = conf, .pull_host = "r:5000", .pull_user = "u", .pull_password = "p",
 		.disruption = "policy/v1", .storage = "1Gi" };
 	struct cl_err err = { 0 };

@@ -1,0 +1,40 @@
+/*
+ * A cluster as the backend `kube` holds it: the client, what is known of its objects and which of them are ours.
+ * Two labs may share a cluster: what a lab makes carries its identity, and nothing else is touched.
+ */
+#ifndef ENGINE_KUBE_CLUSTER_H
+#define ENGINE_KUBE_CLUSTER_H
+
+#include <pthread.h>
+#include <jansson.h>
+#include "engine/backend.h"
+#include "engine/kube_api.h"
+#include "engine/kube_manifest.h"
+#include "engine/kube_state.h"
+
+struct kube_cluster {
+	struct kube_api *api;
+	const char *lab;         /* this lab's identity: backend.lab */
+	const char *prefix;      /* of its namespaces */
+	char *nginx_conf;        /* the Web image's */
+	char registry[256];      /* as nodes reach it */
+	char *password;          /* of the repository */
+	const char *disruption;  /* API of PodDisruptionBudgets; "" = not asked yet, NULL = none */
+	pthread_mutex_t lock;    /* of what follows */
+	struct kube_state state;
+	json_t *pushed;          /* "repository image" -> what pods pull */
+	json_t *known;           /* objects that are known to be ours */
+	json_t *pruned;          /* "namespace/name" -> generations that were cleaned up after */
+};
+
+/* CL_PRECONDITION when the engine found no cluster as it started. */
+int kube_cluster_there(struct kube_cluster *c, struct cl_err *err);
+/* May this object be applied?  CL_CONFLICT when there is one that this lab did not make. */
+int kube_cluster_check(struct kube_cluster *c, const json_t *object, struct cl_err *err);
+/* Did this lab make it?  An object as the cluster gave it. */
+bool kube_cluster_made(const struct kube_cluster *c, const json_t *object);
+/* "codinglab-alice-prod" */
+void kube_cluster_namespace(const struct kube_cluster *c, char *out, size_t size, const char *owner,
+    const char *env);
+
+#endif

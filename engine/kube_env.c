@@ -1,0 +1,383 @@
+/*
+ * Environments in a cluster: see kube_env.h.
+ *
+ *   images   this machine's store ─ push ─► repository ─ pull by digest ─► pods
+ *   traffic  the edge ─► the Web tier's Service (the Ingress serves where the cluster has a controller)
+ */
+#include "engine/kube_env.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/mem.h"
+#include "engine/backend_local.h"
+#include "engine/kube_cluster.h"
+#include "engine/kube_log.h"
+#include "engine/repository.h"
+
+static struct kube_cluster *of(struct backend *b)
+{
+	return b->cluster;
+}
+
+/* --- images ----------------------------------------------------------------------------------- */
+
+/* An image of this machine's store as pods pull it: pushed, by digest. */
+static char *image_ref(struct backend *b, const struct backend_env *e, const struct backend_spec *s,
+    const struct backend_job *job, struct cl_err *err)
+{
+	struct kube_cluster *c = of(b);
+	bool app = strcmp(s->tier, "was") == 0 || strcmp(s->tier, "job") == 0;
+	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) :
+	    mem_printf("stack/%s", s->image);
+	cl_autofree char *tag = app ? mem_printf("v%d", s->release) : mem_strdup("latest");
+	cl_autofree char *key = mem_printf("%s %s", repository, s->image);
+	char digest[BACKEND_DIGEST], *ref;
+	const char *had;
+
+	pthread_mutex_lock(&c->lock);
+	had = json_string_value(json_object_get(c->pushed, key));
+	ref = mem_strdup(had);
+	pthread_mutex_unlock(&c->lock);
+	if (ref)
+		return ref;
+	if (!repository_have()) {
+		err_set(err, CL_PRECONDITION, "kubernetes: pods need a repository to pull from");
+		err_hint(err, "./lab up starts one, or set registry.url");
+		return NULL;
+	}
+	if (backend_local_ops.image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
+		return NULL;
+	ref = mem_printf("%s/%s@%s", c->registry, repository, digest);
+	pthread_mutex_lock(&c->lock);
+	json_object_set_new(c->pushed, key, json_string(ref));
+	pthread_mutex_unlock(&c->lock);
+	return ref;
+}
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+
+/* nginx looks its upstream up once, when it starts: a Service that was deleted and came back has
+ * another address, so the pods of Web carry its uid and are rolled when it is another. */
+static void note_upstream(json_t *web, const char *uid)
+{
+	json_t *template = json_object_get(json_object_get(web, "spec"), "template");
+
+	json_object_set_new(json_object_get(template, "metadata"), "annotations", json_pack("{s:s}",
+	    "codinglab/upstream", uid));
+}
+
+static int apply_all(struct kube_cluster *c, const json_t *list, char *address, size_t size,
+    struct cl_err *err)
+{
+	char upstream[64] = "";
+	json_t *o, *out;
+	size_t i;
+
+	json_array_foreach(list, i, o) {
+		const char *kind = json_string_value(json_object_get(o, "kind"));
+		const char *tier = json_string_value(json_object_get(json_object_get(json_object_get(o,
+		    "metadata"), "labels"), "codinglab/tier"));
+
+		out = NULL;
+		if (tier && strcmp(kind, "Deployment") == 0 && strcmp(tier, "web") == 0)
+			note_upstream(o, upstream);
+		if (kube_cluster_check(c, o, err) != 0 || kube_api_apply(c->api, o, false, &out, err) != 0)
+			return -1;
+		if (address && tier && strcmp(kind, "Service") == 0 && strcmp(tier, "web") == 0) {
+			const char *ip = json_string_value(json_object_get(json_object_get(out, "spec"),
+			    "clusterIP"));
+
+			(void)mem_copy_str(address, size, ip ? ip : "");
+		}
+		if (tier && strcmp(kind, "Service") == 0 && strcmp(tier, "was") == 0) {
+			const char *uid = json_string_value(json_object_get(json_object_get(out, "metadata"),
+			    "uid"));
+
+			(void)mem_copy_str(upstream, sizeof(upstream), uid ? uid : "");
+		}
+		json_decref(out);
+	}
+	return 0;
+}
+
+/* The edge passes the host name on to the Web tier's Service. */
+static int route(struct backend *b, const struct backend_env *e, const char *address,
+    struct cl_err *err)
+{
+	const struct backend_tier *web = &e->tiers[e->ntiers - 1];
+	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
+	struct buf in;
+	int rc;
+
+	if (!e->route || !address[0] || strcmp(web->spec.tier, "web") != 0)
+		return 0;
+	buf_init(&in, 65536);
+	rc = backend_local_ops.route_list(b, e->route, "web", &in, err);
+	for (char *line = in.data, *next; rc == 0 && line && *line; line = next) {
+		size_t n = strcspn(line, "\n");
+
+		next = line + n + (line[n] == '\n');
+		line[n] = '\0';
+		if (strcmp(line, name) != 0)
+			rc = backend_local_ops.route_drain(b, e->route, "web", line, 0, err);
+	}
+	buf_clear(&in);
+	if (rc == 0)
+		rc = backend_local_ops.route_add(b, e->route, "web", name, address, web->spec.port, err);
+	return rc == 0 ? backend_local_ops.route_set(b, e->route, err) : -1;
+}
+
+static void disruption(struct kube_cluster *c)
+{
+	const char *found = NULL;
+
+	if (!c->disruption || c->disruption[0] != '\0')
+		return;
+	if (kube_api_serves(c->api, "policy", "v1"))
+		found = "policy/v1";
+	else if (kube_api_serves(c->api, "policy", "v1beta1"))
+		found = "policy/v1beta1";
+	c->disruption = found;
+}
+
+static void manifest_begin(struct kube_cluster *c, struct kube_manifest *m, const struct backend_env *e)
+{
+	memset(m, 0, sizeof(*m));
+	pthread_mutex_lock(&c->lock);
+	disruption(c);
+	m->disruption = c->disruption;
+	pthread_mutex_unlock(&c->lock);
+	m->env = e;
+	m->lab = c->lab;
+	m->prefix = c->prefix;
+	m->nginx_conf = c->nginx_conf;
+	m->pull_host = c->password ? c->registry : NULL;
+	m->pull_user = config_str("registry.user");
+	m->pull_password = c->password;
+	m->storage = config_str("kube.storage");
+}
+
+int kube_env_apply(struct backend *b, const struct backend_env *e,
+    const struct backend_job *job, struct cl_err *err)
+{
+	struct kube_cluster *c = of(b);
+	char *refs[BACKEND_ENV_TIERS] = { NULL }, address[64] = "";
+	struct kube_manifest m;
+	json_t *list = NULL;
+	int rc = kube_cluster_there(c, err);
+
+	for (size_t i = 0; rc == 0 && i < e->ntiers; i++)
+		rc = (refs[i] = image_ref(b, e, &e->tiers[i].spec, job, err)) ? 0 : -1;
+	if (rc == 0) {
+		manifest_begin(c, &m, e);
+		for (size_t i = 0; i < e->ntiers; i++)
+			m.images[i] = refs[i];
+		list = kube_manifest_make(&m);
+		rc = apply_all(c, list, address, sizeof(address), err);
+	}
+	if (rc == 0)
+		rc = route(b, e, address, err);
+	json_decref(list);
+	for (size_t i = 0; i < e->ntiers; i++)
+		mem_free(refs[i]);
+	return rc;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+/* Secrets of what ran before: nobody needs them once the new is complete. */
+static void prune(struct kube_cluster *c, const struct backend_env *e, const char *ns, const char *selector)
+{
+	cl_autofree char *key = mem_printf("%s/%s", ns, e->name), *now = mem_strdup("");
+	struct cl_err ignored = { 0 };
+	json_t *list = NULL, *o;
+	const char *had;
+	size_t i;
+	bool same;
+
+	for (i = 0; i < e->ntiers; i++) {
+		char *next = mem_printf("%s %s-%s-%016" PRIx64, now, e->name, e->tiers[i].spec.tier,
+		    e->tiers[i].spec.generation);
+
+		mem_free(now);
+		now = next;
+	}
+	pthread_mutex_lock(&c->lock);
+	had = json_string_value(json_object_get(c->pruned, key));
+	same = had && strcmp(had, now) == 0;
+	json_object_set_new(c->pruned, key, json_string(now));
+	pthread_mutex_unlock(&c->lock);
+	if (same || e->ntiers < 2 || kube_api_list(c->api, "Secret", ns, selector, &list, NULL, &ignored))
+		return;
+	json_array_foreach(list, i, o) {
+		const char *name = json_string_value(json_object_get(json_object_get(o, "metadata"), "name"));
+
+		if (name && !strstr(now, name))
+			(void)kube_api_delete(c->api, "Secret", ns, name, &ignored);
+	}
+	json_decref(list);
+}
+
+int kube_env_look(struct backend *b, const struct backend_env *e,
+    struct backend_env_state *out, struct cl_err *err)
+{
+	struct kube_cluster *c = of(b);
+	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
+	json_t *pods = NULL, *controllers = NULL, *sets = NULL;
+	int rc = kube_cluster_there(c, err);
+
+	memset(out, 0, sizeof(*out));
+	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
+	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
+	if (rc == 0)
+		rc = kube_api_list(c->api, "Deployment", ns, selector, &controllers, NULL, err);
+	if (rc == 0)
+		rc = kube_api_list(c->api, "StatefulSet", ns, selector, &sets, NULL, err);
+	if (rc == 0)
+		rc = kube_api_list(c->api, "Pod", ns, selector, &pods, NULL, err);
+	if (rc == 0) {
+		json_array_extend(controllers, sets);
+		pthread_mutex_lock(&c->lock);
+		kube_state_read(&c->state, e, pods, controllers, out);
+		pthread_mutex_unlock(&c->lock);
+	}
+	json_decref(pods);
+	json_decref(sets);
+	json_decref(controllers);
+	if (rc == 0 && out->complete)
+		prune(c, e, ns, selector);
+	return rc;
+}
+/* --- removing --------------------------------------------------------------------------------- */
+
+static int remove_kind(struct kube_cluster *c, const char *kind, const char *ns, const char *selector,
+    struct cl_err *err)
+{
+	json_t *list = NULL, *o;
+	size_t i;
+	int rc = kube_api_list(c->api, kind, ns, selector, &list, NULL, err);
+
+	json_array_foreach(list, i, o)
+		rc = rc != 0 ? rc : kube_api_delete(c->api, kind, ns, json_string_value(json_object_get(
+		    json_object_get(o, "metadata"), "name")), err);
+	json_decref(list);
+	return rc;
+}
+
+/* The last project of a user's environment takes the namespace with it, if it is ours. */
+static int remove_namespace(struct kube_cluster *c, const char *ns, struct cl_err *err)
+{
+	struct cl_err why = { 0 };
+	json_t *list = NULL, *is = NULL;
+	int rc = 0;
+
+	if (kube_api_get(c->api, "Namespace", "", ns, &is, &why) != 0)
+		return why.code == CL_NOT_FOUND ? 0 : err_set(err, why.code, "%s", why.message);
+	if (kube_cluster_made(c, is)) {
+		rc = kube_api_list(c->api, "Service", ns, "codinglab/project", &list, NULL, err);
+		if (rc == 0 && json_array_size(list) == 0)
+			rc = kube_api_delete(c->api, "Namespace", "", ns, err);
+	}
+	json_decref(list);
+	json_decref(is);
+	return rc;
+}
+
+int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
+    struct cl_err *err)
+{
+	static const char *const kinds[] = { "Ingress", "Deployment", "StatefulSet", "Pod", "Service",
+		"NetworkPolicy", "ConfigMap", "Secret", "PersistentVolumeClaim" };
+	struct kube_cluster *c = of(b);
+	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
+	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
+	json_t *pods = NULL;
+	int rc = kube_cluster_there(c, err), left;
+
+	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
+	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
+	if (rc == 0 && e->route)
+		rc = backend_local_ops.route_drain(b, e->route, "web", name, 0, err);
+	for (size_t i = 0; rc == 0 && i < CL_COUNT(kinds); i++)
+		if (data || strcmp(kinds[i], "PersistentVolumeClaim") != 0)
+			rc = remove_kind(c, kinds[i], ns, selector, err);
+	pthread_mutex_lock(&c->lock);
+	json_object_clear(c->known);
+	pthread_mutex_unlock(&c->lock);
+	if (rc != 0 || kube_api_list(c->api, "Pod", ns, selector, &pods, NULL, err) != 0)
+		return -1;
+	left = (int)json_array_size(pods);
+	json_decref(pods);
+	if (left > 0)
+		return 1;
+	return data ? remove_namespace(c, ns, err) : 0;
+}
+
+/* --- one command ------------------------------------------------------------------------------ */
+
+static int job_wait(struct kube_cluster *c, const char *ns, const char *name, const struct backend_job *job,
+    int *status, struct cl_err *err)
+{
+	int64_t until = clock_ms() + job->timeout_s * INT64_C(1000);
+
+	for (;;) {
+		json_t *pod = NULL, *st;
+		const char *phase;
+		bool ended;
+
+		if (kube_api_get(c->api, "Pod", ns, name, &pod, err) != 0)
+			return -1;
+		phase = json_string_value(json_object_get(json_object_get(pod, "status"), "phase"));
+		ended = phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0);
+		st = json_object_get(json_object_get(json_array_get(json_object_get(json_object_get(pod,
+		    "status"), "containerStatuses"), 0), "state"), "terminated");
+		/* evicted, or lost with its node: no container says a status */
+		*status = st ? (int)json_integer_value(json_object_get(st, "exitCode")) :
+		    phase && strcmp(phase, "Succeeded") == 0 ? 0 : 1;
+		json_decref(pod);
+		if (ended)
+			return 0;
+		if (job->cancelled && job->cancelled(job->arg))
+			return err_set(err, CL_FAILED, "cancelled");
+		if (clock_ms() > until)
+			return err_set(err, CL_TIMEOUT, "%s: not ended after %d s", name, job->timeout_s);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+	}
+}
+
+int kube_env_run(struct backend *b, const struct backend_env *e,
+    const struct backend_spec *spec, const struct backend_job *job, int *status, struct cl_err *err)
+{
+	struct kube_cluster *c = of(b);
+	cl_autofree char *ref = kube_cluster_there(c, err) == 0 ? image_ref(b, e, spec, job, err) : NULL;
+	char ns[KUBE_MANIFEST_NS], secret[160];
+	struct cl_err ignored = { 0 };
+	struct kube_manifest m;
+	json_t *list;
+	int rc;
+
+	if (!ref)
+		return -1;
+	manifest_begin(c, &m, e);
+	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
+	list = kube_manifest_job(&m, spec, ref);
+	rc = apply_all(c, list, NULL, 0, err);
+	json_decref(list);
+	if (rc == 0)
+		rc = job_wait(c, ns, spec->name, job, status, err);
+	if (rc == 0)
+		(void)kube_log_read(c->api, ns, spec->name, 1000, false, job, &ignored);
+	(void)kube_api_delete(c->api, "Pod", ns, spec->name, &ignored);
+	(void)kube_api_delete(c->api, "NetworkPolicy", ns, spec->name, &ignored);
+	(void)snprintf(secret, sizeof(secret), "%s-%s-%016" PRIx64, e->name, spec->tier,
+	    spec->generation);
+	(void)kube_api_delete(c->api, "Secret", ns, secret, &ignored);
+	return rc;
+}
