@@ -17,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
 
+import crowd  # noqa: E402
 import panes  # noqa: E402
 import stacks  # noqa: E402
 import tables  # noqa: E402
@@ -36,8 +37,11 @@ def options():
     p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
     p.add_argument("--more", action="store_true", help="of stacks and images: keep in the tables what earlier runs measured of others")
     p.add_argument("--into", metavar="FILE", help="of stacks and images: write the tables between their marks in this document too")
+    p.add_argument("--sessions", default="", metavar='"N..."', help="of gateway: live sessions, one figure for each number (1 100 300; with --quick 1 4)")
+    p.add_argument("--parts", default="", metavar='"PART..."', help=f"of gateway: only these of {' '.join(crowd.PARTS)}")
     o = p.parse_args()
     o.seconds, o.runs = o.seconds or (5 if o.quick else 30), o.runs or (3 if o.quick else 10)
+    o.sessions = o.sessions or ("1 4" if o.quick else "1 100 300")
     return o
 
 
@@ -72,7 +76,7 @@ class Peer:
         os.makedirs("/run/sshd", exist_ok=True)
         (self.dir / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.dir}/host\nPidFile {self.dir}/pid\nPermitRootLogin yes\n"
-            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM yes\nPrintMotd no\nMaxStartups 200\n")
+            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM yes\nPrintMotd no\nMaxStartups 500\n")
         self.log = open(self.dir / "log", "w")
         self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", self.dir / "sshd_config"], stderr=self.log)
         wait_until("sshd", lambda: subprocess.run(["ss", "-Hltn", f"sport = :{self.port}"], capture_output=True).stdout)
@@ -284,6 +288,11 @@ def with_tables(case, measure):
         raise SystemExit("broke off: " + "; ".join(f"{stack}: {why}" for stack, why in broken))
 
 
+def case_gateway(lab, user, peer):
+    """the gateway with 1, 100 and 300 sessions: starting, joining, typing, memory, idle, a class at once, files, forwards (only by name)"""
+    crowd.bench(lab, peer, row, OPTIONS.sessions, QUICK, OPTIONS.parts)
+
+
 def case_stacks(lab, user, peer):
     """the paper's Tables 2 and 3: compile and run of each language; load, requests/s and a new release of each framework"""
     with_tables("stacks", lambda figures: stacks.stacks(lab, user, row, OPTIONS, figures))
@@ -311,7 +320,7 @@ def case_images(lab, user, peer):
         subprocess.run(["rm", "-rf", "--one-file-system", store])
 
 
-BY_NAME = ("images", "stacks")  # long: not without being named
+BY_NAME = ("images", "stacks", "gateway")  # long: not without being named
 ALONE = ("marks", "spin", "images")  # without the lab of the others
 CASES = {n[5:]: f for n, f in list(globals().items()) if n.startswith("case_")}
 
@@ -344,7 +353,9 @@ def main():
     run_cases([w for w in wanted if w in ALONE], None, None, None)
     wanted = [w for w in wanted if w not in ALONE]
     if wanted:
-        with Lab(**({"images": stacks.needed(OPTIONS)} if "stacks" in wanted else {})) as lab, Peer() as peer:
+        if "gateway" in wanted:  # a class behind one address, in one dev container
+            os.environ.update({"CODINGLAB_SSHD_EXEMPT": "127.0.0.0/8", "CODINGLAB_RUNTIME_PIDS": "4096", "CODINGLAB_RUNTIME_MEMORY_MB": "8192"})
+        with Lab(**({"images": stacks.needed(OPTIONS)} if "stacks" in wanted else {"images": "python"} if wanted == ["gateway"] else {})) as lab, Peer() as peer:
             run_cases(wanted, lab, lab.user("bench"), peer)
     sys.exit(not all(r["reached"] for r in ROWS))
 

@@ -20,6 +20,8 @@
 #include "sshd/session.h"
 
 #define PEER_PING_MS 2000     /* between heartbeats */
+#define PEER_REST_MS 30000    /* between those of one that used no processor since its last answer */
+#define PEER_BUSY_MS 20       /* of processor time since its last answer: worth another heartbeat */
 #define PEER_SPIN_MS 3000     /* unanswered for so long ... */
 #define PEER_SPIN_CPU_MS 1000 /* ... while it used so much processor: it hangs in a loop */
 #define PEER_DEAD_MS 20000    /* unanswered for so long, whatever it did */
@@ -126,6 +128,12 @@ static int64_t cpu_ms(pid_t pid)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Milliseconds to the first multiple of PEER_PING_MS at or after that moment. */
+static int next_beat(int64_t now, int64_t at)
+{
+	return (int)((at + PEER_PING_MS - 1) / PEER_PING_MS * PEER_PING_MS - now);
+}
+
 /* libssh can be made to loop for ever by its peer, so a process must answer now and then.  On a
  * busy machine an innocent one may be late: it is the processor time that tells them apart. */
 static int heartbeat(struct peer *p, int64_t now)
@@ -133,8 +141,11 @@ static int heartbeat(struct peer *p, int64_t now)
 	int64_t silent = now - p->pinged;
 
 	if (p->ponged >= p->pinged) {
+		/* On whole seconds, so that hundreds of peers are one wake-up. */
 		if (p->pinged && silent < PEER_PING_MS)
-			return (int)(PEER_PING_MS - silent);
+			return next_beat(now, p->pinged + PEER_PING_MS);
+		if (p->pinged && silent < PEER_REST_MS && cpu_ms(p->pid) - p->cpu_at_ping < PEER_BUSY_MS)
+			return next_beat(now, now + PEER_PING_MS);
 		p->pinged = now;
 		p->ponged = now - 1;
 		p->cpu_at_ping = cpu_ms(p->pid);

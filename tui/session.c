@@ -93,12 +93,15 @@ static void end_cb(uv_timer_t *t)
 	uv_stop(t->loop);
 }
 
+static void set_ticking(struct session *s);
+
 static void turn_cb(uv_prepare_t *h)
 {
 	struct session *s = h->data;
 	struct ui *ui = &s->ui;
 
 	command_run_pending(ui);
+	set_ticking(s);
 	if (ui->quitting && !doors_pending(ui->doors) && !ui->saving) {
 		uv_stop(&ui->loop);
 		return;
@@ -131,9 +134,22 @@ static void tick_cb(uv_timer_t *t)
 			v->ops->tick(v, now);
 }
 
+/* Hundreds of sessions that rest shall not wake up for nothing. */
+static bool wants_tick(struct ui *ui)
+{
+	if (doors_count(ui->doors) == 0)
+		return false;
+	if (ui->message_until)
+		return true;
+	for (struct view *v = NULL; (v = ui_next(ui, v));)
+		if (v->visible && v->ops->tick && !(v->ops->quiet && v->ops->quiet(v)))
+			return true;
+	return false;
+}
+
 static void set_ticking(struct session *s)
 {
-	if (doors_count(s->ui.doors) == 0)
+	if (!wants_tick(&s->ui))
 		uv_timer_stop(&s->tick);
 	else if (!uv_is_active((uv_handle_t *)&s->tick))
 		uv_timer_start(&s->tick, tick_cb, TICK_MS, TICK_MS);
@@ -208,7 +224,6 @@ static void attach_cb(void *arg, struct door *d)
 	}
 	take_language(s, info);
 	take_size(s, info);
-	set_ticking(s);
 	set_present(s);
 	s->ui.redraw = true;
 }
@@ -250,7 +265,6 @@ static void gone_cb(void *arg)
 
 	if (s->closing)
 		return;
-	set_ticking(s);
 	set_present(s);
 	if (s->opened && doors_count(s->ui.doors) == 0)
 		tabs_save(&s->ui); /* a session may be killed any time later */

@@ -70,6 +70,15 @@ void terminal_drawn(struct terminal *t, bool (*shown)(const struct terminal *))
 		pane_client_looked(pane.client);
 }
 
+bool terminal_waiting(void)
+{
+	bool wait = false;
+
+	for (int i = 0; i < PANE_TERMS; i++)
+		wait = wait || (pane.seats[i] && pane.seats[i]->pending);
+	return wait;
+}
+
 static const char *end_text(const struct terminal *t, char *out, size_t size)
 {
 	if (!t->exit_known)

@@ -51,6 +51,8 @@ int terminal_type(struct terminal *t, const char *p, size_t n);
 const void *terminal_area(const struct terminal *t);  /* for tui/pane_grid.h; NULL before RUNNING */
 /* The terminal was drawn: when every one that changed was, or is hidden, the pane may go on. */
 void terminal_drawn(struct terminal *t, bool (*shown)(const struct terminal *));
+/* Is there one that has changed and was not drawn since? */
+bool terminal_waiting(void);
 /* "shell", "run", "run: exited 3" */
 void terminal_label(const struct terminal *t, char *out, size_t size);
 

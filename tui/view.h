@@ -59,6 +59,7 @@ struct view_ops {
 	void (*event)(struct view *v, const char *type, json_t *event); /* from the engine; borrowed */
 	void (*focus)(struct view *v, bool on);
 	void (*tick)(struct view *v, int64_t now_ms); /* about once a second while visible and a door is there */
+	bool (*quiet)(struct view *v); /* nothing waits for tick() now; NULL: something always does */
 	/* For the border and the bar; borrowed until the next call. title default: name.  A VIEW_FULL
 	 * view with a title draws the top line of the screen itself, instead of the menu line. */
 	const char *(*title)(struct view *v);  /* "views.py ●", "1 bash" */

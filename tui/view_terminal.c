@@ -523,6 +523,11 @@ static void tick(struct view *v, int64_t now_ms)
 	terminal_drawn(of(v)->t->pending ? NULL : of(v)->t, shown_cb);
 }
 
+static bool quiet(struct view *v)
+{
+	return !terminal_waiting();
+}
+
 static const char *title(struct view *v)
 {
 	struct view_terminal *vt = of(v);
@@ -572,6 +577,7 @@ const struct view_ops view_terminal_ops = {
 	.action = action,
 	.focus = focus,
 	.tick = tick,
+	.quiet = quiet,
 	.title = title,
 	.status = status,
 	.unsaved = unsaved,

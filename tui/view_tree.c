@@ -574,13 +574,21 @@ static const char *tree_status(struct view *v)
 
 /* ---- life ---- */
 
-/* Only where inotify does not do it: look at folders that may have changed. */
+/* inotify tells of every change? */
+static bool tree_quiet(struct view *v)
+{
+	const struct tree *t = of(v);
+
+	return !t->polled && t->notify != -1;
+}
+
+/* Only where it does not: look at folders that may have changed. */
 static void tree_tick(struct view *v, int64_t now_ms)
 {
 	struct tree *t = of(v);
 	size_t looked = 0;
 
-	if (!t->polled && t->notify != -1)
+	if (tree_quiet(v))
 		return;
 	load(t, t->root);
 	for (size_t i = 0; i < t->nrows && looked < 32; i++) {
@@ -662,6 +670,7 @@ const struct view_ops view_tree_ops = {
 	.mouse = tree_mouse,
 	.action = tree_action,
 	.tick = tree_tick,
+	.quiet = tree_quiet,
 	.title = tree_title,
 	.status = tree_status,
 };
