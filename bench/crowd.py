@@ -221,7 +221,7 @@ class Ours:
         self.cli("user", "add", f"p{i}", "--role", "student", "--key", key.with_name(key.name + ".pub").read_text().strip())
         self.cli("project", "member", "add", f"p{i}", "editor", "-p", "teacher.class")
 
-    def argv(self, i, target="teacher.class", *extra):
+    def argv(self, i, target="teacher:class", *extra):
         who = f"p{i}+{target}" if target else f"p{i}"
         return ["ssh", "-F", "none", "-p", str(self.lab.port), "-i", str(self.lab.dir / f"key-p{i}"), "-o", "IdentitiesOnly=yes", "-o",
                 "IdentityAgent=none", "-o", f"UserKnownHostsFile={self.lab.dir}/known_hosts", "-o", "StrictHostKeyChecking=accept-new",
@@ -299,7 +299,7 @@ class Theirs:
     def editor(self, i):
         c = self.terminal(f"e{i}")
         c.send("vim -u NONE -n +startinsert\r")
-        c.need("INSERT")
+        c.need("~")
         c.settle()
         return c
 

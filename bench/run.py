@@ -76,7 +76,7 @@ class Peer:
         os.makedirs("/run/sshd", exist_ok=True)
         (self.dir / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.dir}/host\nPidFile {self.dir}/pid\nPermitRootLogin yes\n"
-            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM yes\nPrintMotd no\nMaxStartups 500\n")
+            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM yes\nPrintMotd no\nMaxStartups 500\nSubsystem sftp /usr/lib/openssh/sftp-server\n")
         self.log = open(self.dir / "log", "w")
         self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", self.dir / "sshd_config"], stderr=self.log)
         wait_until("sshd", lambda: subprocess.run(["ss", "-Hltn", f"sport = :{self.port}"], capture_output=True).stdout)

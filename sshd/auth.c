@@ -242,6 +242,11 @@ void auth_cancel(struct auth *a, int64_t id)
 		drop(a, link);
 }
 
+bool auth_busy(const struct auth *a)
+{
+	return a->first != NULL;
+}
+
 /* The callback may ask and cancel, so the question is gone before it runs. */
 static void answered(struct auth *a, struct question **link, const struct auth_answer *answer)
 {

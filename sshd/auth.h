@@ -53,6 +53,7 @@ int64_t auth_ask_password(struct auth *a, const char *user, const char *address,
 int64_t auth_ask_target(struct auth *a, int64_t user_id, const char *owner, const char *project,
     int64_t deadline, auth_answer_cb *cb, void *arg);
 void auth_cancel(struct auth *a, int64_t id); /* 0 is fine */
+bool auth_busy(const struct auth *a); /* questions without an answer, or rows not sent yet */
 /* One row for the audit log; kept (up to a bound) while the engine is away. */
 void auth_note(struct auth *a, int64_t user_id, const char *user, const char *address,
     const char *kind, const char *detail);

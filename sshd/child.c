@@ -110,3 +110,14 @@ int child_count(int kind)
 		n++;
 	return n;
 }
+
+void child_forget(void)
+{
+	while (child_list) {
+		struct child *c = child_list;
+
+		child_list = c->next;
+		mem_free(c->path);
+		mem_free(c);
+	}
+}

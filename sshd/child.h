@@ -33,5 +33,7 @@ void child_reap(void (*reaped)(struct child *c, int status));
 /* SIGKILL those whose time has come; ms until the next, -1 = none. */
 int child_turn(int64_t now);
 int child_count(int kind);
+/* Drop all records; the processes are left as they are. */
+void child_forget(void);
 
 #endif

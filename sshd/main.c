@@ -6,6 +6,9 @@
  *   SIGHUP   read the configuration and the host key again
  *   SIGTERM  end connections and sessions, then itself
  *   SIGUSR1  end itself alone: sessions and open connections live on, for a new listener
+ *   SIGUSR2  go on as the program that is installed now, with all connections and children (handover.h)
+ *
+ * With --check it only reads the configuration and says which handover it understands.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,20 +28,24 @@
 #include "sshd/auth.h"
 #include "sshd/child.h"
 #include "sshd/gateway.h"
+#include "sshd/handover.h"
 #include "sshd/listen.h"
 #include "sshd/peer.h"
 #include "sshd/peer_serve.h"
 #include "sshd/penalty.h"
 #include "sshd/session.h"
 
+#define MAIN_HAND_MS 40000 /* to wait for open questions before handing over */
+#define MAIN_HOLD_MS 1000  /* after so much of it no new connection is accepted */
 #define MAIN_END_MS 4000 /* for connections and sessions to end after SIGTERM */
 
 static struct gateway gateway = {.key = -1};
 static struct listen listening;
 static int saved_argc;
 static char **saved_argv;
-static bool step_down;
+static bool step_down, check_only;
 static int64_t end_at;
+static int64_t hand_since; /* SIGUSR2 came, 0 = did not */
 
 /* config_load() takes what it understood out of argv, so it gets a copy each time. */
 static int load_settings(struct cl_err *err)
@@ -49,7 +56,8 @@ static int load_settings(struct cl_err *err)
 	memcpy(argv, saved_argv, (size_t)saved_argc * sizeof(*argv));
 	if (config_load(NULL, &argc, argv, err) < 0)
 		return -1;
-	if (argc > 1)
+	check_only = argc == 2 && strcmp(argv[1], "--check") == 0;
+	if (argc > 1 && !check_only)
 		return err_set(err, CL_USAGE, "unknown argument %s", argv[1]);
 	log_open("codinglab-sshd", (enum log_level)config_word("log.level"));
 	return gateway_settings(&gateway, err);
@@ -99,6 +107,56 @@ static void reload(void)
 		log_info("configuration read again");
 }
 
+/* The program that is installed now: where this one was started from. */
+static const char *own_program(void)
+{
+	static char path[512];
+	ssize_t n;
+	char *gone;
+
+	if (saved_argv[0][0] == '/')
+		return saved_argv[0];
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	gone = strstr(path, " (deleted)");
+	if (gone)
+		*gone = '\0';
+	return path;
+}
+
+static void begin_handover(void)
+{
+	struct cl_err err = {0};
+
+	if (gateway.ending || hand_since)
+		return;
+	if (handover_check(own_program(), saved_argv, &err) < 0)
+		log_error("not handed over: %s. %s", err.message, err.hint);
+	else
+		hand_since = clock_ms();
+}
+
+/* As soon as nothing is open that cannot be handed over; ms until the next look. */
+static int try_handover(int64_t now)
+{
+	struct cl_err err = {0};
+
+	if (handover_possible(&gateway))
+		handover_exec(&gateway, &listening, own_program(), saved_argv, &err);
+	else if (now - hand_since < MAIN_HAND_MS)
+		return 20;
+	else
+		err_set(&err, CL_UNAVAILABLE, "hand over: questions to the engine stay open");
+	log_error("not handed over: %s", err.message);
+	hand_since = 0;
+	return -1;
+}
+
+static bool accepting(int64_t now)
+{
+	return !listening.paused && (!hand_since || now - hand_since < MAIN_HOLD_MS);
+}
+
 static void on_signal(int fd)
 {
 	struct signalfd_siginfo si;
@@ -110,6 +168,8 @@ static void on_signal(int fd)
 			begin_end();
 		else if (si.ssi_signo == SIGUSR1)
 			step_down = true;
+		else if (si.ssi_signo == SIGUSR2)
+			begin_handover();
 	}
 	child_reap(reaped);
 }
@@ -134,6 +194,8 @@ static int turn(int64_t now)
 	}
 	if (gateway.ending)
 		wait = sooner(wait, 200);
+	else if (hand_since)
+		wait = sooner(wait, try_handover(now));
 	return wait;
 }
 
@@ -166,7 +228,7 @@ static void loop_once(struct poll_set *s, int signals)
 	watch(s, signals, POLLIN, NULL);
 	watch(s, engine, events, NULL);
 	for (int i = 0; i < listening.n; i++)
-		watch(s, listening.paused ? -1 : listening.fds[i], POLLIN, NULL);
+		watch(s, accepting(clock_ms()) ? listening.fds[i] : -1, POLLIN, NULL);
 	first_peer = s->n;
 	for (struct peer *p = gateway.peers; p; p = p->next)
 		watch(s, p->mon, POLLIN, p);
@@ -200,6 +262,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
@@ -207,12 +270,25 @@ static int open_signals(void)
 	return fd;
 }
 
+/* From the process before, where there was one; otherwise from nothing. */
+static int take_over(struct cl_err *err)
+{
+	struct cl_err lost = {0};
+	int given = handover_given();
+
+	if (given >= 0 && handover_take(&gateway, &listening, given, &lost) < 0)
+		log_error("%s", lost.message);
+	if (listening.n)
+		return 0;
+	return listen_open(&listening, config_str("sshd.listen"), (int)config_int("sshd.port"), err);
+}
+
 static int start(struct cl_err *err)
 {
 	uid_t engine_uid = 0;
 	gid_t engine_gid;
 
-	if (load_settings(err) < 0)
+	if (err->code)
 		return -1;
 	if (geteuid() != 0)
 		return err_set(err, CL_PRECONDITION, "codinglab-sshd: must be started by root");
@@ -220,10 +296,9 @@ static int start(struct cl_err *err)
 		engine_uid = 0;
 	umask(022);
 	priv_limits(0, -1);
-	if (gateway_folders(&gateway, err) < 0 || gateway_key(&gateway, err) < 0 ||
-	    listen_open(&listening, config_str("sshd.listen"), (int)config_int("sshd.port"), err) < 0)
-		return -1;
 	gateway.penalties = penalty_new(PENALTY_SOURCES);
+	if (gateway_folders(&gateway, err) < 0 || gateway_key(&gateway, err) < 0 || take_over(err) < 0)
+		return -1;
 	gateway.auth = auth_new(config_str("engine.auth_socket"), engine_uid, revoke_cb, &gateway);
 	log_info("listening on %s port %d, %d live sessions", config_str("sshd.listen"),
 	    (int)config_int("sshd.port"), session_sweep(&gateway));
@@ -240,10 +315,15 @@ int main(int argc, char **argv)
 	saved_argv = argv;
 	log_open("codinglab-sshd", LOG_INFO_L);
 	signals = open_signals();
+	if (load_settings(&err) == 0 && check_only) {
+		printf("handover %d\n", HANDOVER_VERSION);
+		return 0;
+	}
 	if (start(&err) < 0) {
 		err_print(&err);
 		return err_exit(err.code);
 	}
+	child_reap(reaped); /* whoever ended while nobody looked */
 	while (!step_down) {
 		loop_once(&set, signals);
 		if (gateway.ending && (clock_ms() >= end_at || !child_first()))

@@ -128,25 +128,54 @@ static uint32_t take(struct penalty_table *t)
 	return i;
 }
 
+/* A new entry for this source, as the newest. */
+static uint32_t put_in(struct penalty_table *t, const uint8_t key[16])
+{
+	uint32_t i = take(t), *head = bucket(t, key);
+	struct entry *e = &t->entries[i];
+
+	memset(e, 0, sizeof(*e));
+	memcpy(e->key, key, sizeof(e->key));
+	e->next = *head;
+	*head = i;
+	list_newest(t, i);
+	return i;
+}
+
+bool penalty_record(const struct penalty_table *t, size_t i, struct penalty_record *out)
+{
+	if (i >= t->count)
+		return false;
+	memcpy(out->key, t->entries[i].key, sizeof(out->key));
+	out->until = t->entries[i].until;
+	out->active = t->entries[i].active;
+	return true;
+}
+
+void penalty_restore(struct penalty_table *t, const struct penalty_record *r)
+{
+	uint32_t i;
+
+	if (find(t, r->key) != PENALTY_NONE)
+		return;
+	i = put_in(t, r->key);
+	t->entries[i].until = r->until;
+	t->entries[i].active = r->active;
+}
+
 int64_t penalty_add(struct penalty_table *t, const struct addr *a, enum penalty_kind kind,
     int64_t now_ms)
 {
-	uint32_t i = find(t, a->key), *head;
+	uint32_t i = find(t, a->key);
 	struct entry *e;
 
 	if (i == PENALTY_NONE) {
-		i = take(t);
-		e = &t->entries[i];
-		head = bucket(t, a->key);
-		memcpy(e->key, a->key, sizeof(e->key));
-		e->until = 0;
-		e->next = *head;
-		*head = i;
+		i = put_in(t, a->key);
 	} else {
 		list_out(t, i);
-		e = &t->entries[i];
+		list_newest(t, i);
 	}
-	list_newest(t, i);
+	e = &t->entries[i];
 	if (e->until <= now_ms) {
 		e->until = now_ms;
 		e->active = false;

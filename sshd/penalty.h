@@ -6,6 +6,7 @@
 #ifndef SSHD_PENALTY_H
 #define SSHD_PENALTY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "sshd/addr.h"
@@ -25,6 +26,15 @@ int64_t penalty_cost(enum penalty_kind kind);
 /* Returns how long the source is refused from now on, in ms; 0 = not (yet). */
 int64_t penalty_add(struct penalty_table *t, const struct addr *a, enum penalty_kind kind,
     int64_t now_ms);
+struct penalty_record { /* of one source, for handing over */
+	uint8_t key[16];
+	int64_t until; /* monotonic ms */
+	bool active;
+};
+/* The i-th, in no particular order; false: there are no more. */
+bool penalty_record(const struct penalty_table *t, size_t i, struct penalty_record *out);
+/* Put one back, as the newest; a source that is there already is left alone. */
+void penalty_restore(struct penalty_table *t, const struct penalty_record *r);
 int64_t penalty_left(const struct penalty_table *t, const struct addr *a, int64_t now_ms);
 
 #endif
