@@ -36,6 +36,7 @@ def options():
     p.add_argument("--runs", type=int, default=0, metavar="N", help="of stacks: times that each figure is taken (10; with --quick 3)")
     p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
     p.add_argument("--more", action="store_true", help="of stacks and images: keep in the tables what earlier runs measured of others")
+    p.add_argument("--store", metavar="DIR", help="of images: build in this store and keep it (CODINGLAB_STORAGE=DIR uses it then)")
     p.add_argument("--into", metavar="FILE", help="of stacks and images: write the tables between their marks in this document too")
     p.add_argument("--sessions", default="", metavar='"N..."', help="of gateway: live sessions, one figure for each number (1 100 300; with --quick 1 4)")
     p.add_argument("--parts", default="", metavar='"PART..."', help=f"of gateway: only these of {' '.join(crowd.PARTS)}")
@@ -310,14 +311,17 @@ def case_spin(lab, user, peer):
 
 def case_images(lab, user, peer):
     """every image built from nothing, in a store of its own: times and sizes (only when asked for by name)"""
-    store, kept = tempfile.mkdtemp(prefix="codinglab-bench-store-", dir="/var/tmp"), os.environ["CODINGLAB_STORAGE"]
+    store, kept = OPTIONS.store or tempfile.mkdtemp(prefix="codinglab-bench-store-", dir="/var/tmp"), os.environ["CODINGLAB_STORAGE"]
+    if os.path.isdir(store) and os.listdir(store):
+        raise SystemExit(f"{store}: is not empty: these figures are those of images built from nothing")
     os.environ["CODINGLAB_STORAGE"] = store
     try:
         with Lab(up_args=["--no-images"], images="") as fresh:
             with_tables("images", lambda figures: stacks.images(fresh, fresh.admin, row, OPTIONS, figures))
     finally:
         os.environ["CODINGLAB_STORAGE"] = kept
-        subprocess.run(["rm", "-rf", "--one-file-system", store])
+        if not OPTIONS.store:
+            subprocess.run(["rm", "-rf", "--one-file-system", store])
 
 
 BY_NAME = ("images", "stacks", "gateway")  # long: not without being named

@@ -48,7 +48,7 @@ def mean(xs):
 
 def source_of(work, words):
     """The file below a workspace that has these words; the one that a person would edit."""
-    skip = {"node_modules", "target", "build", "out", "vendor", ".git", "test", "tests"}
+    skip = {"node_modules", "target", "build", "out", "vendor", "storage", ".git", "test", "tests"}
     for root, dirs, files in os.walk(work):
         dirs[:] = [d for d in dirs if d not in skip]
         for f in files:

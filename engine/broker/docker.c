@@ -10,10 +10,14 @@
 #include "base/mem.h"
 
 #define CALL_MS 60000
+#define IMAGES_MS 240000 /* podman reads every image for it: minutes where there are a thousand */
 #define STREAM_MS 1800000
 #define LIST_TRIES 12
 #define LIST_PAUSE_US 20000u
 #define REPLY_MAX (8u << 20)
+
+static json_t *list_timed(const struct docker *d, const char *url, long timeout_ms,
+    struct cl_err *err);
 
 void docker_url(char out[DOCKER_URL], const char *fmt, ...)
 {
@@ -162,13 +166,28 @@ int docker_call(const struct docker *d, const char *method, const char *url, jso
 
 json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err)
 {
+	return list_timed(d, url, CALL_MS, err);
+}
+
+json_t *docker_images(const struct docker *d, const char *query, struct cl_err *err)
+{
+	char url[DOCKER_URL];
+
+	docker_url(url, "/images/json?%s", query);
+	return list_timed(d, url, IMAGES_MS, err);
+}
+
+static json_t *list_timed(const struct docker *d, const char *url, long timeout_ms,
+    struct cl_err *err)
+{
 	struct cl_err why = {0};
 
 	for (int tries = 0; tries < LIST_TRIES; tries++) {
 		json_t *list = NULL;
 
 		err_clear(&why);
-		if (docker_call(d, "GET", url, NULL, &list, &why) == 200 && json_is_array(list))
+		if (docker_call_timed(d, "GET", url, NULL, timeout_ms, &list, &why) == 200 &&
+		    json_is_array(list))
 			return list;
 		json_decref(list);
 		if (why.code == CL_UNAVAILABLE || why.code == CL_TIMEOUT)

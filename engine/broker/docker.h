@@ -38,6 +38,8 @@ int docker_call_timed(const struct docker *d, const char *method, const char *ur
 /* GET of a list.  An engine fails a whole listing when one thing of it goes meanwhile: asks again
  * a few times.  The list, owned by the caller, or NULL with the reason. */
 json_t *docker_list(const struct docker *d, const char *url, struct cl_err *err);
+/* The images by a query of /images/json, as docker_list() but with 240 s. */
+json_t *docker_images(const struct docker *d, const char *query, struct cl_err *err);
 /* POST or PUT of bytes that are no JSON. */
 int docker_send(const struct docker *d, const char *method, const char *url, const char *type,
     const void *data, size_t len, struct cl_err *err);

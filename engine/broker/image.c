@@ -308,15 +308,14 @@ static json_t *digests_by_id(const struct broker *b, const json_t *list)
 
 int image_list(const struct broker *b, int sock, struct cl_err *err)
 {
-	char url[DOCKER_URL], filter[128];
+	char query[160] = "filters=", *filter = query + strlen("filters=");
 	struct listing l = {.b = b, .sock = sock};
 	json_t *list, *item;
 	size_t i;
 
-	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(filter));
-	docker_url(url, "/images/json?filters=%s", filter);
+	docker_escape("{\"label\":[\"codinglab.image\"]}", filter, sizeof(query) - strlen("filters="));
 	l.used = image_prune_used(b, err);
-	list = l.used ? docker_list(&b->docker, url, err) : NULL;
+	list = l.used ? docker_images(&b->docker, query, err) : NULL;
 	l.digests = digests_by_id(b, list);
 	json_array_foreach(list, i, item)
 		send_names(&l, item);

@@ -128,11 +128,9 @@ int image_prune_run(const struct broker *b, bool dry, int min_age_s, struct line
     int64_t *bytes, struct cl_err *err)
 {
 	json_t *used = image_prune_used(b, err), *images, *keep;
-	char url[DOCKER_URL];
 
 	*count = *bytes = 0;
-	docker_url(url, "/images/json?all=true");
-	images = used ? docker_list(&b->docker, url, err) : NULL;
+	images = used ? docker_images(&b->docker, "all=true", err) : NULL;
 	if (!images) {
 		json_decref(used);
 		return -1;
