@@ -20,6 +20,7 @@
 #include "base/proc.h"
 #include "sshd/env.h"
 
+#define LAUNCH_PIPE (256 << 10)
 #define LAUNCH_TTY_GID 5 /* Debian's group tty, which write(1) and wall(1) use */
 
 static void close_all(int *fds, int n)
@@ -81,8 +82,9 @@ static int open_pty(uid_t uid, int rows, int cols, int fds[2], struct cl_err *er
 	return 0;
 }
 
-/* ours: write end of stdin, read ends of the others. */
-static int open_pipes(int ours[3], int theirs[3], struct cl_err *err)
+/* ours: write end of stdin, read ends of the others.  They belong to the user, whose programs may
+ * open them by name (/dev/stdout), and hold some packets. */
+static int open_pipes(uid_t uid, int ours[3], int theirs[3], struct cl_err *err)
 {
 	for (int i = 0; i < 3; i++)
 		ours[i] = theirs[i] = -1;
@@ -97,6 +99,14 @@ static int open_pipes(int ours[3], int theirs[3], struct cl_err *err)
 		}
 		ours[i] = p[i == 0];
 		theirs[i] = p[i != 0];
+		if (fchown(p[0], uid, (gid_t)-1) < 0) {
+			err_errno(err, CL_FAILED, "pipe");
+			close_all(ours, 3);
+			close_all(theirs, 3);
+			return -1;
+		}
+		if (i < 2)
+			fcntl(p[0], F_SETPIPE_SZ, LAUNCH_PIPE); /* what there is will do too */
 	}
 	return 0;
 }
@@ -179,7 +189,7 @@ pid_t launch_exec(const struct gateway *g, const struct launch_user *u, const st
 		fds[0] = pty[0];
 		fds[1] = fds[2] = -1;
 		theirs[0] = pty[1];
-	} else if (open_pipes(fds, theirs, err) < 0) {
+	} else if (open_pipes(u->uid, fds, theirs, err) < 0) {
 		return -1;
 	}
 	user_env(&env, u, at);

@@ -7,6 +7,7 @@
  *
  *   client --OPEN ticket--> broker
  *   client <--OPENED + fds-- broker       tty: 1 descriptor, both ways;  no tty: 3 (in, out, err)
+ *                                         or none: the program has the three pipes of OPEN itself
  *   client --RESIZE / SIGNAL--> broker
  *   client <--EXITED-- broker             after the streams' last byte was written
  *
@@ -16,12 +17,19 @@
 #define ENGINE_API_EXEC_PROTO_H
 
 enum exec_type {
-	EXEC_OPEN = 0x300,   /* str ticket */
+	EXEC_OPEN = 0x300,   /* str ticket; 0 or 3 fds: the client's own stdin, stdout and stderr, pipes
+	                        that a program without a terminal may have whole */
 	EXEC_RESIZE,         /* u32 rows; u32 cols */
 	EXEC_SIGNAL,         /* str name without SIG: "INT", "TERM", ... */
-	EXEC_OPENED = 0x380, /* u32 tty; bytes early (output that already came); 1 or 3 fds */
+	EXEC_OPENED = 0x380, /* u32 exec_how; bytes early (output that already came); fds by how */
 	EXEC_EXITED,         /* u32 exit status 0..255; u32 signal number or 0 */
 	EXEC_FAILED,         /* an error (ipc_put_err) */
+};
+
+enum exec_how {
+	EXEC_PIPES, /* 3 fds: stdin, stdout, stderr */
+	EXEC_TTY,   /* 1 fd, both ways */
+	EXEC_GIVEN, /* no fd: the program has those of OPEN */
 };
 
 #endif

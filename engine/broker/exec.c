@@ -3,6 +3,7 @@
  *
  *   tty:     client <========= the program's own pty =========> program     (dev containers)
  *   tty:     client <====== the engine's stream itself ======> program      (no byte passes here)
+ *   no tty:  client <====== three pipes of the client's own ======> program  (dev containers)
  *   no tty:  client --pipe in--> exec_pump --stream--> program
  *            client <-pipe out-- exec_pump <-frames--- program
  *            client <-pipe err--    "
@@ -27,6 +28,7 @@
 #include "engine/api/exec_proto.h"
 #include "engine/broker/check.h"
 #include "engine/broker/container.h"
+#include "engine/broker/exec_give.h"
 #include "engine/broker/exec_internal.h"
 #include "engine/broker/exec_kill.h"
 #include "engine/broker/run.h"
@@ -49,32 +51,45 @@ static void fail(int sock, struct cl_err *err)
 }
 
 /* The first message, within 10 s. */
-static int read_open(int sock, char id[TICKET_SIZE])
+static int read_open(struct exec *x, char id[TICKET_SIZE])
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct pollfd p = {.fd = x->sock, .events = POLLIN};
 	struct ipc_in m;
 
-	if (poll(&p, 1, OPEN_MS) != 1 || ipc_recv(sock, &m) != 1 || m.type != EXEC_OPEN)
+	if (poll(&p, 1, OPEN_MS) != 1 || ipc_recv(x->sock, &m) != 1 || m.type != EXEC_OPEN)
 		return -1;
 	ipc_get_str(&m, id, TICKET_SIZE);
+	for (int i = 0; m.nfds == 3 && i < 3; i++)
+		x->give[i] = ipc_get_fd(&m);
 	return ipc_end(&m);
+}
+
+static void close_give(struct exec *x)
+{
+	for (int i = 0; i < 3; i++) {
+		if (x->give[i] >= 0)
+			close(x->give[i]);
+		x->give[i] = -1;
+	}
 }
 
 static json_t *create_json(const struct exec *x, const struct ticket *t)
 {
-	bool own = x->pty.listener >= 0; /* a pty of its own: then the engine's stream carries nothing */
-	json_t *argv = spec_json_argv(&t->argv);
+	bool own = x->pty.listener >= 0; /* then the engine's stream carries nothing */
+	json_t *argv = spec_json_argv(&t->argv), *env = spec_json_vars(&t->vars);
 	char user[32];
 
-	if (own)
+	if (own && t->tty) {
 		argv = exec_pty_argv(&x->pty, t->rows, t->cols, argv);
-
+	} else if (own) {
+		argv = exec_give_argv(argv);
+		exec_give_env(&x->pty, env);
+	}
 	snprintf(user, sizeof(user), "%u:%u", t->uid, t->gid);
 	return json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:o, s:s*}", "AttachStdin", !own,
 	    "AttachStdout", 1, "AttachStderr", 1, "Tty", t->tty && !own,
 	    /* No key sequence detaches: every byte is the program's. */
-	    "DetachKeys", "", "Privileged", 0, "User", user, "Cmd", argv, "Env",
-	    spec_json_vars(&t->vars), "WorkingDir", t->workdir[0] ? t->workdir : NULL);
+	    "DetachKeys", "", "Privileged", 0, "User", user, "Cmd", argv, "Env", env, "WorkingDir", t->workdir[0] ? t->workdir : NULL);
 }
 
 static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
@@ -85,7 +100,7 @@ static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
 
 	if (!j)
 		return -1;
-	if (t->tty && running)
+	if ((t->tty || x->give[0] >= 0) && running)
 		exec_pty_open(&x->pty, &x->b->place, t->name, j);
 	json_decref(j);
 	if (!running) {
@@ -197,25 +212,26 @@ int exec_control(struct exec *x)
 	return 0;
 }
 
-static int send_opened_tty(struct exec *x)
+static int send_opened(struct exec *x, enum exec_how how)
 {
 	struct ipc_out m;
 	int fd = x->master >= 0 ? x->master : x->stream;
 
 	sock_nonblock(fd, 0); /* a client that wants it otherwise says so itself */
 	ipc_begin(&m, EXEC_OPENED);
-	ipc_put_u32(&m, 1);
+	ipc_put_u32(&m, how);
 	ipc_put_bytes(&m, x->early.data, x->early.len < IPC_DATA_MAX ? x->early.len : IPC_DATA_MAX);
-	ipc_put_fd(&m, fd);
+	if (how == EXEC_TTY)
+		ipc_put_fd(&m, fd);
 	return ipc_send(x->sock, &m);
 }
 
-/* The client reads and writes the stream; we watch for its end.  0 ended, -1 hang-up. */
-static int serve_tty(struct exec *x)
+/* No byte comes by us; we watch for the end.  0 ended, -1 hang-up. */
+static int serve_direct(struct exec *x, enum exec_how how)
 {
 	struct pollfd p[2] = {{.fd = x->sock, .events = POLLIN}, {.fd = x->stream, .events = POLLRDHUP}};
 
-	if (send_opened_tty(x) < 0)
+	if (send_opened(x, how) < 0)
 		return -1;
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -227,6 +243,21 @@ static int serve_tty(struct exec *x)
 	}
 }
 
+/* Give the program its client's pipes; where nobody takes them (a container that was made before
+ * there was this way) it is started anew with the engine's stream. */
+static int give(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	x->given = exec_give_wait(&x->pty, x->stream, t->uid, x->give);
+	close_give(x);
+	if (x->given)
+		return 0;
+	log_warn("exec in %s: nobody took the pipes; the container engine's stream serves", t->name);
+	close(x->stream);
+	x->stream = -1;
+	buf_drop(&x->early, x->early.len);
+	return create(x, t, err) < 0 ? -1 : start(x, t, err);
+}
+
 static void serve(struct exec *x, const struct ticket *t)
 {
 	struct cl_err err = {0};
@@ -236,14 +267,21 @@ static void serve(struct exec *x, const struct ticket *t)
 		fail(x->sock, &err);
 		return;
 	}
-	if (x->pty.listener >= 0 && (x->master = exec_pty_wait(&x->pty, x->stream)) < 0) {
+	if (!t->tty && x->pty.listener >= 0 && give(x, t, &err) < 0) {
+		fail(x->sock, &err);
+		return;
+	}
+	if (t->tty && x->pty.listener >= 0 && (x->master = exec_pty_wait(&x->pty, x->stream)) < 0) {
 		err_set(&err, CL_FAILED, "%s: no terminal came out of the container", t->name);
 		err_hint(&err, "`restart` makes the container anew");
 		fail(x->sock, &err);
 		hang_up(x);
 		return;
 	}
-	rc = t->tty ? serve_tty(x) : exec_pump_run(x);
+	if (t->tty)
+		rc = serve_direct(x, EXEC_TTY);
+	else
+		rc = x->given ? serve_direct(x, EXEC_GIVEN) : exec_pump_run(x);
 	if (rc < 0) {
 		hang_up(x);
 		return;
@@ -258,14 +296,17 @@ static void serve(struct exec *x, const struct ticket *t)
 
 void exec_serve(const struct broker *b, int sock, uid_t peer)
 {
-	struct exec x = {.b = b, .sock = sock, .stream = -1, .master = -1, .pty.listener = -1};
+	struct exec x = {.b = b, .sock = sock, .stream = -1, .master = -1, .pty.listener = -1,
+	    .give = {-1, -1, -1}};
 	struct cl_err err = {0};
 	char id[TICKET_SIZE];
 	struct ticket t;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (read_open(sock, id) < 0)
+	if (read_open(&x, id) < 0)
 		return;
+	if (x.give[0] >= 0 && !exec_give_fit(x.give))
+		close_give(&x);
 	if (ticket_take(&b->place, id, peer, &t, &err) < 0) {
 		log_warn("exec: uid %u presented no valid ticket", (unsigned)peer);
 		fail(sock, &err);
@@ -282,6 +323,7 @@ void exec_serve(const struct broker *b, int sock, uid_t peer)
 	ticket_clear(&t);
 	buf_clear(&x.early);
 	exec_pty_close(&x.pty);
+	close_give(&x);
 	if (x.master >= 0)
 		close(x.master);
 	if (x.stream >= 0)

@@ -16,6 +16,8 @@ struct exec {
 	bool tty;
 	struct exec_pty pty;
 	int master;       /* the program's terminal, -1: the stream carries it */
+	int give[3];      /* the client's pipes, for the program to have; -1: the stream carries them */
+	bool given;       /* it has them */
 	struct buf early; /* output that came with the answer to `start` */
 	int signal;       /* last one that the client had us send */
 };

@@ -31,9 +31,10 @@ int exec_pty_prepare(const struct place *p, const char *name, struct cl_err *err
 	if (mkdir(folder, 0711) < 0 && errno != EEXIST)
 		return err_errno(err, CL_FAILED, "making %s", folder);
 	place_tty(p, name, folder);
-	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+	if (mkdir(folder, 0711) < 0 && errno != EEXIST)
 		return err_errno(err, CL_FAILED, "making %s", folder);
-	return chmod(folder, 0755) < 0 ? err_errno(err, CL_FAILED, "opening %s", folder) : 0;
+	/* Not to be listed: a socket's name is known to whom it is for. */
+	return chmod(folder, 0711) < 0 ? err_errno(err, CL_FAILED, "opening %s", folder) : 0;
 }
 
 static bool has_folder(const json_t *inspect)

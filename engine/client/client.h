@@ -45,16 +45,20 @@ int client_events_follow(const char *socket, const char *path, int64_t since, in
     volatile int *cancelled, client_follow_cb *event, void *arg, struct cl_err *err);
 
 /* Executions.  client_exec_open presents a ticket (blocking, some ms); on success fds[0..2]: with a
- * tty all three are the same descriptor.  control carries RESIZE, SIGNAL and EXITED. */
+ * tty all three are the same descriptor.  control carries RESIZE, SIGNAL and EXITED.
+ * client_exec_give offers three pipes (borrowed) beside it: where the program could have them for
+ * its own stdin, stdout and stderr, given is true and fds are -1. */
 struct client_exec {
 	int control;
 	int fds[3];
-	bool tty;
+	bool tty, given;
 	char *early;       /* output that came already; heap, may be NULL */
 	size_t early_len;
 };
 int client_exec_open(struct client_exec *x, const char *socket, const char *ticket,
     struct cl_err *err);
+int client_exec_give(struct client_exec *x, const char *socket, const char *ticket,
+    const int pipes[3], struct cl_err *err);
 int client_exec_resize(struct client_exec *x, int rows, int cols);
 int client_exec_signal(struct client_exec *x, const char *name);
 /* Non-blocking: 1 ended (*status 0..255, *signal), 0 not yet, -1 connection lost. */

@@ -22,6 +22,7 @@ static int opened(struct client_exec *x, struct ipc_in *in, struct cl_err *err)
 	const void *early;
 	struct cl_err why = {0};
 	size_t n;
+	int how;
 
 	if (in->type == EXEC_FAILED) {
 		ipc_get_err(in, &why);
@@ -35,13 +36,17 @@ static int opened(struct client_exec *x, struct ipc_in *in, struct cl_err *err)
 		ipc_close_fds(in);
 		return err_set(err, CL_FAILED, "exec: the broker's answer is malformed");
 	}
-	x->tty = ipc_get_range(in, 0, 1) == 1;
+	how = (int)ipc_get_range(in, EXEC_PIPES, EXEC_GIVEN);
+	x->tty = how == EXEC_TTY;
+	x->given = how == EXEC_GIVEN;
 	early = ipc_get_bytes(in, &n, IPC_DATA_MAX);
 	x->early = n ? mem_dup(early, n) : NULL;
 	x->early_len = n;
-	x->fds[0] = ipc_get_fd(in);
-	x->fds[1] = x->tty ? x->fds[0] : ipc_get_fd(in);
-	x->fds[2] = x->tty ? x->fds[0] : ipc_get_fd(in);
+	if (!x->given) {
+		x->fds[0] = ipc_get_fd(in);
+		x->fds[1] = x->tty ? x->fds[0] : ipc_get_fd(in);
+		x->fds[2] = x->tty ? x->fds[0] : ipc_get_fd(in);
+	}
 	if (ipc_end(in) < 0)
 		return err_set(err, CL_FAILED, "exec: the broker's answer is malformed");
 	return 0;
@@ -49,6 +54,12 @@ static int opened(struct client_exec *x, struct ipc_in *in, struct cl_err *err)
 
 int client_exec_open(struct client_exec *x, const char *socket, const char *ticket,
     struct cl_err *err)
+{
+	return client_exec_give(x, socket, ticket, NULL, err);
+}
+
+int client_exec_give(struct client_exec *x, const char *socket, const char *ticket,
+    const int pipes[3], struct cl_err *err)
 {
 	struct ipc_out *out = mem_alloc(sizeof(*out));
 	struct ipc_in *in = mem_alloc(sizeof(*in));
@@ -62,6 +73,8 @@ int client_exec_open(struct client_exec *x, const char *socket, const char *tick
 	if (x->control >= 0) {
 		ipc_begin(out, EXEC_OPEN);
 		ipc_put_str(out, ticket);
+		for (int i = 0; pipes && i < 3; i++)
+			ipc_put_fd(out, pipes[i]);
 		if (ipc_send(x->control, out) < 0)
 			err_errno(err, CL_UNAVAILABLE, "exec");
 		else if (poll(&p, 1, EXEC_OPEN_MS) <= 0)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -116,6 +117,17 @@ static char *take_line(int argc, char **argv)
 	return line;
 }
 
+/* What the gateway gives a program without a terminal. */
+static bool are_pipes(void)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) < 0 || !S_ISFIFO(st.st_mode))
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = interrupt_cb};
@@ -135,6 +147,7 @@ int main(int argc, char **argv)
 	fill(&ctx);
 	line = take_line(argc, argv);
 	ctx.remote = line || (argc == 3 && strcmp(argv[1], "--ssh") == 0);
+	ctx.direct = ctx.remote && !ctx.json && are_pipes();
 	if (ctx.remote)
 		rc = verb_exec_line(&ctx, line ? line : argv[2]);
 	else if (argc < 2)

@@ -164,6 +164,7 @@ static int deploy(struct band *b)
 
 	ctx.arg = b;
 	ctx.in = -1;
+	ctx.direct = false;
 	if (b->held) {
 		ctx.out = say_out_cb;
 		ctx.err = say_cb;
@@ -177,6 +178,7 @@ static int receive(struct verb_ctx *ctx, const char *folder)
 	struct verb_ctx inner = *ctx;
 	int rc;
 
+	inner.direct = false; /* we read what it says */
 	inner.out = pass_cb;
 	inner.err = pass_err_cb;
 	inner.arg = &b;

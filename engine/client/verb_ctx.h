@@ -15,6 +15,7 @@ struct verb_ctx {
 	const char *env;            /* "dev", "prod" or "" */
 	int in;                     /* stdin descriptor, -1 = none */
 	bool in_tty, out_tty;
+	bool direct;                /* in and the outputs are pipes 0, 1, 2 that a program may have whole */
 	bool remote;                /* somebody's ssh: files that they name are not here */
 	int rows, cols;
 	/* Outputs; text is already safe to show on a terminal except where raw is true (a program's

@@ -6,8 +6,12 @@
  *
  *   stdin ──pending──► fds[0]      program      fds[1] ──► stdout    fds[2] ──► stderr
  *                         control: RESIZE, SIGNAL ──►   ◄── EXITED
+ *
+ * Behind the gateway the program gets our own stdin, stdout and stderr where that can be
+ * (verb_ctx.direct), and only the control remains.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -213,6 +217,29 @@ static void turn(struct relay *r)
 	r->late = r->deadline && clock_ms() >= r->deadline;
 }
 
+/* The program has our pipes; what else holds them would keep their ends from being seen.  stderr
+ * stays, for what we have to say ourselves. */
+static void let_go(struct relay *r)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	r->in_open = false;
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	close(null);
+}
+
+static int open_relay(struct relay *r, const char *socket, const char *ticket, struct cl_err *err)
+{
+	static const int own[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+
+	if (r->ctx->direct)
+		return client_exec_give(&r->x, socket, ticket, own, err);
+	return client_exec_open(&r->x, socket, ticket, err);
+}
+
 static int relay(struct verb_ctx *ctx, const json_t *ticket)
 {
 	struct relay *r = mem_alloc(sizeof(*r));
@@ -220,12 +247,11 @@ static int relay(struct verb_ctx *ctx, const json_t *ticket)
 	int rc;
 
 	r->ctx = ctx;
-	if (client_exec_open(&r->x, verb_out_str(ticket, "socket"), verb_out_str(ticket, "ticket"),
-	    &err) < 0) {
+	if (open_relay(r, verb_out_str(ticket, "socket"), verb_out_str(ticket, "ticket"), &err) < 0) {
 		mem_free(r);
 		return verb_out_error(ctx, &err);
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3 && !r->x.given; i++)
 		sock_nonblock(r->x.fds[i], 1);
 	r->deadline = ctx->timeout_s ? clock_ms() + (int64_t)ctx->timeout_s * 1000 : 0;
 	begin_signals(r);
@@ -233,7 +259,9 @@ static int relay(struct verb_ctx *ctx, const json_t *ticket)
 	if (r->x.early_len)
 		ctx->out(ctx->arg, r->x.early, r->x.early_len, true);
 	r->in_open = ctx->in >= 0;
-	if (!r->in_open)
+	if (r->x.given)
+		let_go(r);
+	else if (!r->in_open)
 		close_input(r);
 	while (!r->ended && !r->lost && !r->late && !(ctx->cancelled && *ctx->cancelled))
 		turn(r);

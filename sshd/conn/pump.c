@@ -140,7 +140,7 @@ static void read_program(struct chan *c, int *fd, bool is_err)
 		c->in = -1;
 	close(*fd);
 	*fd = -1;
-	if (c->out < 0 && c->err < 0 && !c->eof_sent) {
+	if (c->out < 0 && (c->err < 0 || c->forwarded) && !c->eof_sent) {
 		c->eof_sent = true;
 		ssh_channel_send_eof(c->ssh);
 	}

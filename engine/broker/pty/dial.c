@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CHUNK 65536
+#define SPLICE (1 << 20)
 
 static char chunk[CHUNK];
 
@@ -63,11 +66,17 @@ static bool write_all(int fd, const char *p, size_t n)
 	return true;
 }
 
-/* Everything from one descriptor to the other, until its end. */
+/* Everything from one descriptor to the other, until its end: within the kernel, as one of them is
+ * a pipe nearly always. */
 static void carry(int from, int to)
 {
 	ssize_t n;
 
+	do
+		n = splice(from, NULL, to, NULL, SPLICE, SPLICE_F_MOVE);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n == 0 || errno != EINVAL)
+		return;
 	while ((n = read(from, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
 		if (n > 0 && !write_all(to, chunk, (size_t)n))
 			return;
@@ -76,6 +85,7 @@ static void carry(int from, int to)
 /* One process for each way, so that neither waits for the other. */
 static int join(int fd)
 {
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), status;
 	pid_t child = fork();
 
 	if (child < 0) {
@@ -83,14 +93,18 @@ static int join(int fd)
 		return 1;
 	}
 	if (child == 0) {
+		close(1); /* its end is for our parent to tell */
 		carry(0, fd);
 		shutdown(fd, SHUT_WR);
 		_exit(0);
 	}
 	close(0);
 	carry(fd, 1);
-	/* Nobody listens any more, or nothing more comes: what is still to be said has no reader. */
-	kill(child, SIGKILL);
+	/* Nothing more comes, but the other way may go on: that the far end is gone, writing tells. */
+	dup2(null, 1);
+	close(fd);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
 	return 0;
 }
 

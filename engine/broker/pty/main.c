@@ -4,6 +4,7 @@
  * runs it by the container engine's exec; it is linked statically, since it must run in any image.
  *
  *   codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]
+ *   codinglab-pty take PROGRAM [ARGUMENT...]                   (take.h: no terminal, but pipes)
  *   codinglab-pty dial PORT                                   (dial.h)
  *
  * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "engine/broker/pty/dial.h"
+#include "engine/broker/pty/take.h"
 
 #define FAILED 125 /* as container engines say of themselves */
 
@@ -119,6 +121,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "dial") == 0)
 		return dial_run(argv[2]);
+	if (argc >= 3 && strcmp(argv[1], "take") == 0)
+		return take_run(argv + 2);
 	if (argc < 5) {
 		fprintf(stderr, "usage: codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]\n");
 		return FAILED;
