@@ -17,8 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHUNK 65536
-#define SPLICE (1 << 20)
+#define CHUNK (256 << 10)
 
 static char chunk[CHUNK];
 
@@ -66,17 +65,13 @@ static bool write_all(int fd, const char *p, size_t n)
 	return true;
 }
 
-/* Everything from one descriptor to the other, until its end: within the kernel, as one of them is
- * a pipe nearly always. */
+/* Everything from one descriptor to the other, until its end.  Not by splice(2): that holds the
+ * pipe's lock while it waits for the socket, and the pipe's other end, the connection process, would
+ * hang in a read or write that should not block. */
 static void carry(int from, int to)
 {
 	ssize_t n;
 
-	do
-		n = splice(from, NULL, to, NULL, SPLICE, SPLICE_F_MOVE);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	if (n == 0 || errno != EINVAL)
-		return;
 	while ((n = read(from, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
 		if (n > 0 && !write_all(to, chunk, (size_t)n))
 			return;

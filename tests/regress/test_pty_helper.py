@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+"""codinglab-pty as containers run it: pipes taken over a socket, a forwarded connection with each way closed on its own."""
+import array
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import cases
+from lab import RELEASE, DEV, free_port
+
+HELPER = next(str(b / "codinglab-pty") for b in (DEV, RELEASE) if (b / "codinglab-pty").exists())
+
+
+class Door:
+    """The runtime broker's end: gives three pipes to who connects."""
+
+    def __enter__(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.path = f"{self.dir.name}/door"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.listener.settimeout(30)
+        return self
+
+    def run(self, *argv, fds=None, say=b"p"):
+        p = subprocess.Popen([HELPER, "take", *argv], env={**os.environ, "CODINGLAB_PIPES": self.path}, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        sock, _ = self.listener.accept()
+        with sock:
+            if fds is not None:
+                sock.sendmsg([say], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        return p
+
+    def __exit__(self, *exc):
+        self.listener.close()
+        self.dir.cleanup()
+
+
+class Pipes:
+    def __enter__(self):
+        self.all = [*os.pipe(), *os.pipe(), *os.pipe()]
+        self.theirs = [self.all[0], self.all[3], self.all[5]]
+        return self
+
+    def let_go(self):
+        for fd in self.theirs:
+            os.close(fd)
+        self.all = [fd for fd in self.all if fd not in self.theirs]
+
+    def said(self):
+        os.close(self.all[0])
+        out = [b"".join(iter(lambda fd=fd: os.read(fd, 65536), b"")) for fd in self.all[1:]]
+        self.all = self.all[1:]
+        return out
+
+    def __exit__(self, *exc):
+        for fd in self.all:
+            os.close(fd)
+
+
+def test_a_program_has_them_and_nothing_else(_):
+    with Door() as door, Pipes() as pipes:
+        p = door.run("sh", "-c", "cat; echo oops >&2; ls /proc/self/fd | tr '\\n' ' '; env | grep -c CODINGLAB_PIPES; exit 7", fds=pipes.theirs)
+        pipes.let_go()
+        os.write(pipes.all[0], b"hello ")
+        out, err = pipes.said()
+        assert out == b"hello 0 1 2 3 0\n" and err == b"oops\n", (out, err)
+        assert p.wait(30) == 7 and p.communicate() == (b"", b"")
+
+
+def test_a_signal_is_the_programs_own(_):
+    with Door() as door, Pipes() as pipes:
+        p = door.run("sh", "-c", "kill -TERM $$", fds=pipes.theirs)
+        assert p.wait(30) == -15
+        p.communicate()
+
+
+def test_a_program_that_is_not_there(_):
+    with Door() as door, Pipes() as pipes:
+        p = door.run("no-such-program", fds=pipes.theirs)
+        pipes.let_go()
+        assert pipes.said()[1].startswith(b"no-such-program: ") and p.wait(30) == 127
+        p.communicate()
+    with Door() as door, Pipes() as pipes:
+        p = door.run("/etc", fds=pipes.theirs)
+        assert p.wait(30) == 126
+        p.communicate()
+
+
+def test_nothing_runs_without_all_three(_):
+    for fds in (None, [0], [0, 1]):
+        with Door() as door:
+            p = door.run("sh", "-c", "echo ran", fds=fds)
+            out, err = p.communicate(timeout=30)
+            assert p.returncode == 125 and out == b"" and b"no pipes" in err, (fds, out, err)
+    r = subprocess.run([HELPER, "take", "echo", "ran"], env={}, capture_output=True)
+    assert r.returncode == 125 and r.stdout == b"", r
+
+
+class Dial:
+    """A connection to a server of the test's own through `codinglab-pty dial`."""
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(30)
+        self.p = subprocess.Popen([HELPER, "dial", str(self.listener.getsockname()[1])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.server, _ = self.listener.accept()
+        self.server.settimeout(30)
+        assert self.p.stdout.read(1) == b"+"
+        return self
+
+    def __exit__(self, *exc):
+        self.server.close()
+        self.listener.close()
+        self.p.kill()
+        self.p.wait()
+        for f in (self.p.stdin, self.p.stdout, self.p.stderr):
+            try:
+                f.close()
+            except BrokenPipeError:
+                pass
+
+
+def rest(sock):
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_the_client_closes_first(_):
+    with Dial() as d:
+        d.p.stdin.write(b"question")
+        d.p.stdin.close()
+        assert rest(d.server) == b"question"
+        d.server.sendall(b"answer" * 100000)
+        d.server.close()
+        assert d.p.stdout.read() == b"answer" * 100000 and d.p.wait(30) == 0
+
+
+def test_the_server_closes_first(_):
+    with Dial() as d:
+        d.server.sendall(b"greeting")
+        d.server.shutdown(socket.SHUT_WR)
+        assert d.p.stdout.read() == b"greeting"  # to its end, while the other way is open
+        d.p.stdin.write(b"late")
+        d.p.stdin.close()
+        assert rest(d.server) == b"late" and d.p.wait(30) == 0
+
+
+def test_both_ways_at_once(_):
+    data = os.urandom(20_000_000)
+    with Dial() as d:
+        got = {}
+        jobs = [threading.Thread(target=lambda: (d.p.stdin.write(data), d.p.stdin.close())), threading.Thread(target=lambda: got.update(up=rest(d.server))),
+                threading.Thread(target=lambda: (d.server.sendall(data), d.server.shutdown(socket.SHUT_WR))),
+                threading.Thread(target=lambda: got.update(down=d.p.stdout.read()))]
+        for j in jobs:
+            j.start()
+        for j in jobs:
+            j.join(60)
+        assert got["up"] == data and got["down"] == data and d.p.wait(30) == 0
+
+
+def test_a_reset_ends_it(_):
+    with Dial() as d:
+        d.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        d.server.close()
+        assert d.p.stdout.read() == b""
+        try:
+            while d.p.poll() is None:
+                d.p.stdin.write(b"x" * 65536)
+        except BrokenPipeError:
+            pass
+        assert d.p.wait(30) == 0
+
+
+def test_nobody_listens(_):
+    r = subprocess.run([HELPER, "dial", str(free_port())], capture_output=True, stdin=subprocess.DEVNULL)
+    assert r.returncode == 1 and r.stdout == b"" and b"Connection refused" in r.stderr, r
+
+
+if __name__ == "__main__":
+    sys.exit(bool(cases.main(globals(), None)))
