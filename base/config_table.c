@@ -48,6 +48,9 @@ const struct config_option config_table[] = {
     {"sshd.exempt", CONFIG_STR, "", 0, 0,
 	"networks without start-up limits and penalties: CIDR,CIDR"},
     {"sshd.sessions_per_user", CONFIG_INT, "20", 1, 1000, "live sessions of one user"},
+    {"sshd.connections_per_user", CONFIG_INT, "64", 1, 10000, "connections of one user, logged in"},
+    {"auth.delay_ms", CONFIG_INT, "300", 0, 10000,
+	"wait after a wrong password or key; doubles with each, to 5 s"},
     {"auth.tries", CONFIG_INT, "6", 1, 100, "failed attempts on one connection"},
 
     {"tui.pane_user", CONFIG_STR, "codinglab-pane", 0, 0, "account of terminal emulators"},

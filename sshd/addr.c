@@ -46,6 +46,11 @@ bool addr_same(const struct addr *a, const struct addr *b)
 	return memcmp(a->key, b->key, sizeof(a->key)) == 0;
 }
 
+bool addr_near(const struct addr *a, const struct addr *b)
+{
+	return is_v4(a->ip) == is_v4(b->ip) && memcmp(a->ip, b->ip, is_v4(a->ip) ? 15 : 6) == 0;
+}
+
 static bool in_network(const uint8_t ip[16], const uint8_t net[16], int bits)
 {
 	int bytes = bits / 8, rest = bits % 8;

@@ -18,6 +18,8 @@ struct addr {
 /* Other families than IPv4 and IPv6 become "local", all zero. */
 void addr_set(struct addr *a, const struct sockaddr *sa);
 bool addr_same(const struct addr *a, const struct addr *b); /* counted as one source? */
+/* Of one network, as a flood is judged: an IPv4 /24, an IPv6 /48? */
+bool addr_near(const struct addr *a, const struct addr *b);
 /* Is it in one of the networks "10.0.0.0/8,fd00::/8"?  Malformed parts match nothing. */
 bool addr_listed(const struct addr *a, const char *networks);
 

@@ -36,6 +36,8 @@ int gateway_settings(struct gateway *g, struct cl_err *err)
 	g->max_startups = (int)config_int("sshd.max_startups");
 	g->per_source = (int)config_int("sshd.per_source");
 	g->sessions_per_user = (int)config_int("sshd.sessions_per_user");
+	g->connections_per_user = (int)config_int("sshd.connections_per_user");
+	g->delay_ms = config_int("auth.delay_ms");
 	g->tries = (int)config_int("auth.tries");
 	g->uid_base = (uid_t)config_int("engine.uid_base");
 	g->gid_base = (gid_t)config_int("engine.gid_base");

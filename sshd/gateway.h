@@ -17,7 +17,8 @@ struct peer;
 struct gateway {
 	/* settings */
 	int64_t grace_ms;
-	int max_startups, per_source, sessions_per_user, tries;
+	int64_t delay_ms;       /* before the first refusal of a proof is told; 0 = at once */
+	int max_startups, per_source, sessions_per_user, connections_per_user, tries;
 	uid_t uid_base;
 	gid_t gid_base;
 	const char *exempt;     /* networks without limits and penalties */

@@ -18,7 +18,9 @@
 #include "sshd/gate.h"
 #include "sshd/peer.h"
 #include "sshd/penalty.h"
+#include "sshd/room.h"
 
+#define LISTEN_BACKLOG 1024 /* of the kernel: those it drops wait seconds to try again */
 #define LISTEN_PAUSE_MS 500
 #define LISTEN_BATCH 16 /* accepted in one turn of the loop */
 
@@ -32,7 +34,7 @@ static int open_one(const struct addrinfo *ai)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 128) == 0)
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -85,6 +87,9 @@ static const char *refusal(struct gateway *g, const struct addr *a)
 		return "Not allowed at this time";
 	if (peer_unproven(g, a) >= g->per_source)
 		return "Too many open logins from your address";
+	if (room_near(g, a) == 0)
+		return peer_unproven(g, NULL) < g->max_startups || room_make(g) ? NULL :
+		    "Too many open logins";
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		random = (uint32_t)clock_us();
 	if (gate_drop(g->max_startups, peer_unproven(g, NULL), random))

@@ -185,7 +185,7 @@ static int turn(int64_t now)
 	int wait = sooner(auth_turn(gateway.auth, now), child_turn(now));
 
 	for (struct peer *p = gateway.peers; p; p = p->next)
-		wait = sooner(wait, peer_turn(p, now));
+		wait = sooner(wait, sooner(peer_serve_turn(p, now), peer_turn(p, now)));
 	if (listening.paused) {
 		if (now >= listening.resume_at)
 			listening.paused = false;

@@ -2,6 +2,7 @@
 #include "sshd/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,7 @@ struct peer *peer_start(struct gateway *g, int tcp, const struct addr *addr, str
 	p->gateway = g;
 	p->pid = pid;
 	p->mon = mon;
+	p->tcp = fcntl(tcp, F_DUPFD_CLOEXEC, 0);
 	p->addr = *addr;
 	p->exempt = addr_listed(addr, g->exempt);
 	p->started = p->ponged = clock_ms();
@@ -182,6 +184,10 @@ int peer_turn(struct peer *p, int64_t now)
 		peer_kill(p, "not authenticated in time");
 		return -1;
 	}
+	if (p->surplus_until && p->surplus_until <= now) {
+		peer_close(p, "codinglab: you have too many connections open");
+		return PEER_CLOSE_MS;
+	}
 	return heartbeat(p, now);
 }
 
@@ -201,12 +207,21 @@ void peer_revoke(struct gateway *g, int64_t user_id, const char *reason, const c
 	session_end(g, g->uid_base + (uid_t)user_id, SIGTERM);
 }
 
+int peer_of_user(const struct gateway *g, int64_t user_id)
+{
+	int n = 0;
+
+	for (const struct peer *p = g->peers; p; p = p->next)
+		n += p->phase.verified && !p->killed && p->user.id == user_id;
+	return n;
+}
+
 int peer_unproven(const struct gateway *g, const struct addr *only)
 {
 	int n = 0;
 
 	for (const struct peer *p = g->peers; p; p = p->next)
-		if (!p->phase.verified && (!only || addr_same(&p->addr, only)))
+		if (!p->phase.verified && !p->killed && (!only || addr_same(&p->addr, only)))
 			n++;
 	return n;
 }

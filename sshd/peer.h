@@ -32,10 +32,14 @@ struct peer {
 	struct phase phase;
 	pid_t pid;
 	int mon;                   /* -1 once closed */
+	int tcp;                   /* its socket, to ask the kernel about; -1 once logged in */
 	struct addr addr;
 	bool exempt;               /* from limits and penalties */
 	int64_t started;           /* monotonic ms */
 	int64_t question;          /* to the engine about who it is, 0 = none */
+	int64_t asked_at;          /* of that question, monotonic ms */
+	int64_t tell_at;           /* its refusal is held back until then, 0 = none is */
+	struct cl_err refusal;     /* held back */
 	struct name_target asked;  /* the target of that question */
 	char asked_name[MONITOR_USER_MAX + 1];
 	bool noted_name;           /* a refusal of a malformed name was logged */
@@ -43,6 +47,7 @@ struct peer {
 	struct name_target target; /* what the user name of the proof said */
 	struct peer_wish wishes[MONITOR_CHANNELS];
 	struct name_target current[MONITOR_CHANNELS]; /* where each door leads, to open it again */
+	int64_t surplus_until;     /* more connections than its user may have: closed then, 0 = no */
 	/* heartbeat */
 	uint32_t ping;
 	int64_t pinged, ponged;
@@ -68,7 +73,9 @@ int peer_turn(struct peer *p, int64_t now);
 /* The engine asks to end what this user has open; with a fingerprint (not ""), only connections
  * that were opened with that key. */
 void peer_revoke(struct gateway *g, int64_t user_id, const char *reason, const char *fingerprint);
-/* Peers that are not authenticated: all, or of one source. */
+/* Connections of a user that are logged in. */
+int peer_of_user(const struct gateway *g, int64_t user_id);
+/* Peers that are not authenticated (and not being ended): all, or of one source. */
 int peer_unproven(const struct gateway *g, const struct addr *only);
 
 #endif

@@ -151,6 +151,13 @@ void peer_open_ask(struct peer *p, const struct monitor_msg *m)
 		refuse(p, m->channel, &err);
 		return;
 	}
+	if (p->surplus_until) {
+		err_set(&err, CL_QUOTA, "open: you have %d connections open already",
+		    p->gateway->connections_per_user);
+		err_hint(&err, "Close one of them");
+		refuse(p, m->channel, &err);
+		return;
+	}
 	if (m->type == MONITOR_OPEN)
 		w->open = mem_dup(m, sizeof(*m));
 	w->question = auth_ask_target(p->gateway->auth, p->user.id, w->target.owner, w->target.project,

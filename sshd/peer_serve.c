@@ -16,6 +16,10 @@
 #include "sshd/peer_open.h"
 #include "sshd/penalty.h"
 
+#define SERVE_STEP_MS 5000        /* so much of a waiting penalty doubles the delay once more */
+#define SERVE_DELAY_MOST_MS 5000  /* inside the grace time, or no refusal would ever be told */
+#define SERVE_SURPLUS_MS 5000     /* for one connection too many to be told why */
+
 static struct ipc_in serve_in;
 static struct ipc_out serve_out;
 static struct monitor_msg serve_msg;
@@ -35,20 +39,73 @@ static bool plausible(const struct gateway *g, const struct peer *p, const struc
 	    a->uid - g->uid_base == (uint64_t)a->user_id && a->gid >= 10000;
 }
 
-static void verdict_cb(void *arg, const struct auth_answer *answer)
+/* A wrong password or key is answered later each time, and later still where the same source has
+ * penalties waiting; counted from the question, so that what the engine took does not show. */
+static int64_t tell_at(const struct peer *p)
 {
-	struct peer *p = arg;
-	bool ok = answer->ok, proof = p->phase.proof;
+	int64_t wait = p->gateway->delay_ms;
+	int steps = p->phase.tries;
 
-	p->question = 0;
-	if (ok && !plausible(p->gateway, p, answer)) {
-		log_error("engine: implausible identity for user %s", p->asked_name);
-		ok = false;
-	}
-	if (phase_verdict(&p->phase, ok) < 0 && p->phase.at == PHASE_ENDING) {
+	if (p->exempt || wait == 0)
+		return 0;
+	steps += (int)(penalty_pending(p->gateway->penalties, &p->addr, clock_ms()) / SERVE_STEP_MS);
+	for (int i = 0; i < steps && wait < SERVE_DELAY_MOST_MS; i++)
+		wait *= 2;
+	return p->asked_at + (wait < SERVE_DELAY_MOST_MS ? wait : SERVE_DELAY_MOST_MS);
+}
+
+static void refused(struct peer *p, const struct cl_err *why)
+{
+	bool proof = p->phase.proof;
+
+	p->tell_at = 0;
+	if (p->phase.at != PHASE_ASKING)
+		return;
+	if (phase_verdict(&p->phase, false) < 0 && p->phase.at == PHASE_ENDING) {
 		peer_note(p, "refused", "too many attempts");
 		peer_punish(p, PENALTY_TRIES);
-	} else if (ok && proof) {
+	} else if (proof && why->code != CL_USAGE) { /* which has its line */
+		peer_note(p, "refused", why->code ? why->message : "wrong key or password");
+	}
+	send_verdict(p, false);
+	if (p->phase.at == PHASE_ENDING)
+		p->close_at = clock_ms() + PEER_CLOSE_MS;
+}
+
+int peer_serve_turn(struct peer *p, int64_t now)
+{
+	if (!p->tell_at || p->killed)
+		return -1;
+	if (p->tell_at > now)
+		return (int)(p->tell_at - now);
+	refused(p, &p->refusal);
+	return -1;
+}
+
+static void hold_back(struct peer *p, const struct cl_err *why)
+{
+	p->refusal = *why;
+	p->tell_at = p->phase.proof ? tell_at(p) : 0;
+	if (!p->tell_at)
+		refused(p, &p->refusal);
+}
+
+/* Were it kept open, the client would not see the end of its connection. */
+static void forget_socket(struct peer *p)
+{
+	if (p->tcp >= 0)
+		close(p->tcp);
+	p->tcp = -1;
+}
+
+static void accepted(struct peer *p, const struct auth_answer *answer)
+{
+	bool proof = p->phase.proof;
+
+	if (phase_verdict(&p->phase, true) < 0)
+		return; /* the answer comes too late for it */
+	if (proof) {
+		forget_socket(p);
 		p->user.id = answer->user_id;
 		p->user.uid = answer->uid;
 		p->user.gid = answer->gid;
@@ -57,12 +114,30 @@ static void verdict_cb(void *arg, const struct auth_answer *answer)
 		mem_copy_str(p->user.fingerprint, sizeof(p->user.fingerprint), answer->fingerprint);
 		p->target = p->asked;
 		peer_note(p, "login", p->asked_name);
-	} else if (!ok && proof) {
-		peer_note(p, "refused", answer->err.code ? answer->err.message : "wrong key or password");
+		if (p->gateway->connections_per_user &&
+		    peer_of_user(p->gateway, p->user.id) > p->gateway->connections_per_user) {
+			peer_note(p, "refused", "too many connections of this user");
+			p->surplus_until = clock_ms() + SERVE_SURPLUS_MS;
+		}
 	}
-	send_verdict(p, ok);
-	if (p->phase.at == PHASE_ENDING)
-		p->close_at = clock_ms() + PEER_CLOSE_MS;
+	send_verdict(p, true);
+}
+
+static void verdict_cb(void *arg, const struct auth_answer *answer)
+{
+	struct peer *p = arg;
+	bool ok = answer->ok;
+
+	p->question = 0;
+	if (ok && !plausible(p->gateway, p, answer)) {
+		log_error("engine: implausible identity for user %s", p->asked_name);
+		ok = false;
+	}
+	if (ok) {
+		accepted(p, answer);
+		return;
+	}
+	hold_back(p, &answer->err);
 }
 
 static void ask_engine(struct peer *p, struct monitor_msg *m)
@@ -70,14 +145,14 @@ static void ask_engine(struct peer *p, struct monitor_msg *m)
 	int64_t deadline = p->started + p->gateway->grace_ms;
 	struct auth *a = p->gateway->auth;
 
+	p->asked_at = clock_ms();
 	mem_copy_str(p->asked_name, sizeof(p->asked_name), m->user);
 	if (name_parse_target(&p->asked, m->user) < 0) {
 		/* One line for each connection; what it holds is made harmless by the log. */
 		if (!p->noted_name)
 			peer_note(p, "refused", "malformed user name");
 		p->noted_name = true;
-		phase_verdict(&p->phase, false);
-		send_verdict(p, false);
+		hold_back(p, &(struct cl_err){.code = CL_USAGE});
 		return;
 	}
 	if (m->type == MONITOR_KEY)
@@ -211,5 +286,6 @@ void peer_serve_ended(struct peer *p, int status)
 	*link = p->next;
 	if (p->mon >= 0)
 		close(p->mon);
+	forget_socket(p);
 	mem_free(p);
 }

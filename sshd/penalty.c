@@ -196,3 +196,10 @@ int64_t penalty_left(const struct penalty_table *t, const struct addr *a, int64_
 		return 0;
 	return t->entries[i].until - now_ms;
 }
+
+int64_t penalty_pending(const struct penalty_table *t, const struct addr *a, int64_t now_ms)
+{
+	uint32_t i = find(t, a->key);
+
+	return i == PENALTY_NONE || t->entries[i].until <= now_ms ? 0 : t->entries[i].until - now_ms;
+}

@@ -35,6 +35,9 @@ struct penalty_record { /* of one source, for handing over */
 bool penalty_record(const struct penalty_table *t, size_t i, struct penalty_record *out);
 /* Put one back, as the newest; a source that is there already is left alone. */
 void penalty_restore(struct penalty_table *t, const struct penalty_record *r);
+/* What is not served yet, also while it is too little to refuse anybody. */
+int64_t penalty_pending(const struct penalty_table *t, const struct addr *a, int64_t now_ms);
+/* How long the source is refused from now on. */
 int64_t penalty_left(const struct penalty_table *t, const struct addr *a, int64_t now_ms);
 
 #endif

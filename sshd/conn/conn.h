@@ -20,6 +20,7 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 #include "base/monitor.h"
+#include "sshd/conn/rekey.h"
 
 #define CONN_TCP_FD 3
 #define CONN_MON_FD 4
@@ -39,6 +40,7 @@ struct conn {
 	ssh_session session;
 	ssh_event event;
 	struct ssh_counter_struct counter;
+	struct rekey rekey;
 	bool kex_done, authed;
 	bool over;                 /* leave the loop */
 	bool closing;              /* end when the channels have ended */

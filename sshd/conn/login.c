@@ -228,6 +228,26 @@ static int key_exchange(void)
 	return rc == SSH_OK ? 0 : -1;
 }
 
+/* libssh tells how far a key exchange is: 0.6 when it begins, 1 at its end. */
+static void exchange_cb(void *arg, float status)
+{
+	if (status >= 1.0f)
+		rekey_end(&conn.rekey);
+	else if (!conn.rekey.under_way)
+		rekey_begin(&conn.rekey, clock_ms(), conn.counter.in_bytes + conn.counter.out_bytes);
+}
+
+static void watch_exchanges(void)
+{
+	static struct ssh_callbacks_struct callbacks;
+
+	callbacks.connect_status_function = exchange_cb;
+	ssh_callbacks_init(&callbacks);
+	if (ssh_set_callbacks(conn.session, &callbacks) != SSH_OK)
+		log_fatal("libssh takes no callbacks");
+	rekey_init(&conn.rekey, clock_ms(), conn.counter.in_bytes + conn.counter.out_bytes);
+}
+
 /* The smaller limit held while anybody could send; a known user may need more. */
 static void raise_limit(void)
 {
@@ -244,6 +264,7 @@ int login_run(void)
 	if (key_exchange() < 0)
 		return -1;
 	conn.kex_done = true;
+	watch_exchanges();
 	conn.event = ssh_event_new();
 	if (!conn.event || ssh_event_add_session(conn.event, conn.session) != SSH_OK)
 		log_fatal("libssh gives no event loop");

@@ -57,9 +57,11 @@ static void throw_rights_away(void)
 static void turn(void)
 {
 	struct pollfd p[2 + MONITOR_CHANNELS * PUMP_FDS];
-	int at[MONITOR_CHANNELS + 1], n = 2, wait = -1;
+	int at[MONITOR_CHANNELS + 1], n = 2, wait = -1, hold = rekey_hold(&conn.rekey, clock_ms());
 
-	p[0] = (struct pollfd){.fd = CONN_TCP_FD, .events = POLLIN};
+	p[0] = (struct pollfd){.fd = hold ? -1 : CONN_TCP_FD, .events = POLLIN};
+	if (hold || conn.rekey.under_way)
+		wait = hold ? hold : REKEY_MOST_MS;
 	if (ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING)
 		p[0].events |= POLLOUT;
 	p[1] = (struct pollfd){.fd = conn.orphan ? -1 : CONN_MON_FD, .events = POLLIN};
@@ -69,6 +71,8 @@ static void turn(void)
 		if (out_can_send(&chan_all[i]))
 			wait = 0;
 	}
+	if (rekey_stuck(&conn.rekey, clock_ms()))
+		conn.over = true;
 	at[MONITOR_CHANNELS] = n;
 	if (poll(p, (nfds_t)n, wait) < 0) {
 		if (errno != EINTR)
@@ -93,6 +97,8 @@ static void turn(void)
  * once: one look clears its mark, and frames that went out whole can be acknowledged. */
 static void settle(void)
 {
+	if (rekey_hold(&conn.rekey, clock_ms()))
+		return;
 	if (ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING &&
 	    ssh_event_dopoll(conn.event, 0) == SSH_ERROR) {
 		conn.over = true;

@@ -8,7 +8,7 @@
 
 bool out_writable(const struct chan *c)
 {
-	return c->ssh && !c->client_closed && c->out_len == 0 &&
+	return c->ssh && !c->client_closed && c->out_len == 0 && !conn.rekey.under_way &&
 	    !(ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING) &&
 	    ssh_channel_window_size(c->ssh) > 0;
 }
@@ -45,7 +45,7 @@ void out_write(struct chan *c, const char *data, size_t len, bool is_err)
 
 bool out_can_send(const struct chan *c)
 {
-	return c->out_len > 0 && c->ssh && !c->client_closed &&
+	return c->out_len > 0 && c->ssh && !c->client_closed && !conn.rekey.under_way &&
 	    !(ssh_get_poll_flags(conn.session) & SSH_WRITE_PENDING) &&
 	    ssh_channel_window_size(c->ssh) > 0;
 }

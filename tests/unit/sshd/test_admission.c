@@ -43,6 +43,15 @@ static void test_sources(void **state)
 	assert_string_equal(f.text, "10.1.2.3");
 	assert_true(addr_same(&c, &d)); /* one /64 */
 	assert_false(addr_same(&c, &e));
+	assert_true(addr_near(&a, &b)); /* one network */
+	assert_true(addr_near(&c, &e));
+	b = of("10.1.3.3");
+	assert_false(addr_near(&a, &b));
+	assert_false(addr_near(&a, &c));
+	e = of("::1");
+	assert_false(addr_near(&e, &a)); /* all zero so far as it is compared */
+	e = of("2001:db8:2::1");
+	assert_false(addr_near(&c, &e));
 	assert_string_equal(c.text, "2001:db8:1:2:3::4");
 	addr_set(&a, (struct sockaddr *)&un);
 	assert_string_equal(a.text, "local");
@@ -88,6 +97,9 @@ static void test_penalties_add_up(void **state)
 
 	assert_int_equal(penalty_add(t, &a, PENALTY_AUTH_FAILED, 1000), 0);
 	assert_int_equal(penalty_left(t, &a, 1000), 0);
+	assert_int_equal(penalty_pending(t, &a, 1000), 5000); /* waits, and makes answers slower */
+	assert_int_equal(penalty_pending(t, &a, 6000), 0);
+	assert_int_equal(penalty_pending(t, &b, 1000), 0);
 	assert_int_equal(penalty_add(t, &a, PENALTY_AUTH_FAILED, 1000), 0);
 	assert_int_equal(penalty_add(t, &a, PENALTY_AUTH_FAILED, 1000), 15000);
 	assert_int_equal(penalty_left(t, &a, 1001), 14999);

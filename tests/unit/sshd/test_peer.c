@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -30,6 +32,7 @@
 #include "sshd/child.h"
 #include "sshd/peer.h"
 #include "sshd/peer_serve.h"
+#include "sshd/room.h"
 
 static char dir[64];
 static struct gateway g;
@@ -66,6 +69,7 @@ static struct peer *new_peer(int *mon)
 	assert_int_equal(ipc_pair(pair, NULL), 0);
 	n->gateway = &g;
 	n->mon = pair[0];
+	n->tcp = -1;
 	*mon = pair[1];
 	sock_nonblock(pair[0], 1);
 	sock_nonblock(pair[1], 1);
@@ -895,9 +899,171 @@ static void test_counting_the_unproven(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_a_refusal_is_held_back(void **state)
+{
+	int64_t now = clock_ms();
+
+	g.delay_ms = 1000;
+	say_password("alice");
+	assert_int_equal(asked(), AUTH_PASSWORD);
+	engine_says_no();
+	assert_int_equal(ipc_recv(conn, &in), -1); /* nothing yet */
+	assert_in_range(peer_serve_turn(p, clock_ms()), 1, 1000);
+	assert_int_equal(p->phase.at, PHASE_ASKING); /* so that it cannot ask again meanwhile */
+	peer_serve_turn(p, now + 1100);
+	hear_verdict(0);
+	assert_int_equal(peer_serve_turn(p, now + 1100), -1);
+	assert_int_equal(noted("refused: wrong key or password"), 1);
+	/* the next takes twice as long, and longer with a penalty that waits */
+	say_password("alice");
+	asked();
+	engine_says_no();
+	assert_in_range(peer_serve_turn(p, clock_ms()), 1001, 2000);
+	peer_serve_turn(p, clock_ms() + 2100);
+	hear_verdict(0);
+	penalty_add(g.penalties, &p->addr, PENALTY_AUTH_FAILED, clock_ms() + 60000);
+	say_password("alice");
+	asked();
+	engine_says_no();
+	assert_in_range(peer_serve_turn(p, clock_ms()), 4001, 5000); /* and no longer than this */
+	peer_serve_turn(p, clock_ms() + 5100);
+	hear_verdict(0);
+	assert_int_equal(p->phase.at, PHASE_ENDING);
+}
+
+static void test_what_is_not_held_back(void **state)
+{
+	g.delay_ms = 1000;
+	say_key("alice", false); /* only an offer: agents hold several */
+	asked();
+	engine_says_no();
+	hear_verdict(0);
+	p->exempt = true;
+	say_password("alice");
+	asked();
+	engine_says_no();
+	hear_verdict(0);
+	p->exempt = false;
+	log_in("alice"); /* and a yes */
+}
+
+static void test_asking_while_held_back_is_illegal(void **state)
+{
+	g.delay_ms = 1000;
+	say_password("alice");
+	asked();
+	engine_says_no();
+	say_password("alice");
+	assert_true(p->killed);
+	assert_int_equal(peer_serve_turn(p, clock_ms() + 60000), -1);
+	assert_int_equal(noted("crash: "), 1);
+}
+
+static void test_a_malformed_name_waits_too(void **state)
+{
+	g.delay_ms = 1000;
+	say_password("../etc");
+	assert_int_equal(asked(), 0);
+	assert_int_equal(ipc_recv(conn, &in), -1);
+	peer_serve_turn(p, clock_ms() + 1100);
+	hear_verdict(0);
+	assert_int_equal(noted("refused: "), 1);
+}
+
+static void test_a_user_has_so_many_connections(void **state)
+{
+	int mon2;
+	struct peer *first = p, *second;
+
+	g.connections_per_user = 1;
+	log_in("alice");
+	assert_int_equal(peer_of_user(&g, 7), 1);
+	assert_int_equal(p->surplus_until, 0);
+	second = p = new_peer(&mon2);
+	int mon1 = conn;
+	conn = mon2;
+	log_in("alice");
+	assert_int_equal(noted("too many connections"), 1);
+	say_open(0, true, "echo hi", false);
+	hear(MONITOR_REFUSED);
+	assert_int_equal(asked(), 0);
+	assert_true(peer_turn(second, clock_ms() + 6000) > 0);
+	hear(MONITOR_CLOSE);
+	conn = mon1;
+	p = first;
+	close(mon2);
+	say_open(0, true, "echo hi", false);
+	assert_int_equal(asked(), AUTH_TARGET);
+}
+
+static struct peer *peer_from(const char *text, int64_t age, int *mon)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	struct peer *n = new_peer(mon);
+
+	assert_int_equal(inet_pton(AF_INET, text, &sa.sin_addr), 1);
+	addr_set(&n->addr, (struct sockaddr *)&sa);
+	n->started -= age;
+	return n;
+}
+
+static void test_who_makes_room(void **state)
+{
+	int mon[5];
+	struct peer *old = peer_from("10.0.0.1", 9000, &mon[0]), *crowd = peer_from("10.0.1.1", 2000, &mon[1]),
+		    *more = peer_from("10.0.1.2", 1000, &mon[2]), *young = peer_from("10.0.2.1", 10, &mon[3]),
+		    *known = peer_from("10.0.1.3", 8000, &mon[4]);
+
+	p->exempt = true; /* and so is never asked to go */
+	known->phase.verified = true;
+	assert_int_equal(room_near(&g, &crowd->addr), 2);
+	assert_true(room_make(&g)); /* the oldest of the network that holds most */
+	assert_true(crowd->killed && !more->killed && !old->killed && !known->killed);
+	assert_int_equal(room_near(&g, &more->addr), 1);
+	assert_true(room_make(&g)); /* one each: the oldest, when it had its time */
+	assert_true(old->killed && !more->killed && !young->killed);
+	assert_false(room_make(&g));
+	assert_false(more->killed || young->killed || p->killed);
+	assert_int_equal(peer_unproven(&g, NULL), 3);
+	for (int i = 0; i < 5; i++)
+		close(mon[i]);
+}
+
+static void test_a_silent_one_goes_first(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sa);
+	int mon[2], l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), c[2];
+	struct peer *n[2];
+
+	assert_int_equal(bind(l, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(l, 2), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&sa, &len), 0);
+	for (int i = 0; i < 2; i++) {
+		c[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(c[i], (struct sockaddr *)&sa, sizeof(sa)), 0);
+		n[i] = peer_from(i ? "10.0.1.1" : "10.0.2.1", i ? 400 : 2000, &mon[i]);
+		n[i]->tcp = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	}
+	assert_int_equal(write(c[0], "SSH-", 4), 4);
+	p->exempt = true;
+	assert_true(room_make(&g));
+	assert_true(n[1]->killed && !n[0]->killed); /* though it is the younger */
+	assert_false(room_make(&g));
+	for (int i = 0; i < 2; i++) {
+		close(c[i]);
+		close(mon[i]);
+	}
+	close(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    T(test_a_refusal_is_held_back), T(test_what_is_not_held_back),
+	    T(test_asking_while_held_back_is_illegal), T(test_a_malformed_name_waits_too),
+	    T(test_a_user_has_so_many_connections), T(test_who_makes_room),
+	    T(test_a_silent_one_goes_first),
 	    T(test_an_offer_then_a_proof), T(test_identities_that_cannot_be), T(test_malformed_names),
 	    T(test_tries_run_out), T(test_no_engine), T(test_a_program), T(test_an_instance_by_name),
 	    T(test_the_engine_refuses), T(test_places_that_cannot_be), T(test_a_program_that_is_missing),
