@@ -111,6 +111,10 @@ static int put_peer(int fd, const struct peer *p)
 	ipc_put_i64(&hand_out, p->cpu_at_ping);
 	ipc_put_u32(&hand_out, p->killed);
 	ipc_put_i64(&hand_out, p->close_at);
+	ipc_put_i64(&hand_out, p->tell_at);
+	ipc_put_u32(&hand_out, p->refusal.code);
+	ipc_put_str(&hand_out, p->refusal.message);
+	ipc_put_i64(&hand_out, p->surplus_until);
 	return put_message(fd);
 }
 
@@ -355,6 +359,7 @@ static void get_peer(struct reading *r)
 	p->pid = ipc_get_i32(&hand_in);
 	mon = ipc_get_i32(&hand_in);
 	p->mon = mon;
+	p->tcp = -1; /* not handed over: this one counts as having spoken */
 	if (mon != -1 && (mon < 3 || fcntl(mon, F_SETFD, FD_CLOEXEC) < 0))
 		hand_in.bad = true;
 	get_fixed(p->addr.ip, sizeof(p->addr.ip));
@@ -376,6 +381,10 @@ static void get_peer(struct reading *r)
 	p->cpu_at_ping = get_time();
 	p->killed = get_bool();
 	p->close_at = get_time();
+	p->tell_at = get_time();
+	p->refusal.code = (enum cl_code)ipc_get_u32(&hand_in);
+	ipc_get_str(&hand_in, p->refusal.message, sizeof(p->refusal.message));
+	p->surplus_until = get_time();
 	/* in the order that they had */
 	struct peer **end = &r->gateway->peers;
 

@@ -13,7 +13,7 @@
 #include "sshd/gateway.h"
 #include "sshd/listen.h"
 
-#define HANDOVER_VERSION 1 /* of what is written; another is not taken */
+#define HANDOVER_VERSION 2 /* of what is written; another is not taken */
 
 /* Nothing is open that could not be written down: questions to the engine, audit rows. */
 bool handover_possible(const struct gateway *g);

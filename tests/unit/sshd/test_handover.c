@@ -66,6 +66,9 @@ static struct peer *make_peer(void)
 	p->pinged = 2000;
 	p->ponged = 2001;
 	p->cpu_at_ping = 33;
+	p->tell_at = 5000;
+	err_set(&p->refusal, CL_FORBIDDEN, "wrong key");
+	p->surplus_until = 6000;
 	return p;
 }
 
@@ -187,6 +190,11 @@ static void test_all_of_it_comes_over(void **state)
 	assert_string_equal(p->target.project, "shop");
 	assert_string_equal(p->current[3].owner, "bob");
 	assert_int_equal(p->cpu_at_ping, 33);
+	assert_int_equal(p->tell_at, 5000);
+	assert_int_equal(p->refusal.code, CL_FORBIDDEN);
+	assert_string_equal(p->refusal.message, "wrong key");
+	assert_int_equal(p->surplus_until, 6000);
+	assert_int_equal(p->tcp, -1);
 	assert_int_equal(l.n, 2);
 	assert_int_equal(l.fds[1], MON + 2);
 	assert_ptr_equal(child_find(CHILD_CONN, 4711, NULL)->owner, p);
