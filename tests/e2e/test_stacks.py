@@ -4,7 +4,8 @@ written and read, its prompt and its debugger, sessions that any instance knows,
 load, and MariaDB in place of PostgreSQL.  Several stacks at once on one lab.
 
 test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these, "all" every one;
-                                   CODINGLAB_STACKS_MARIADB likewise for MariaDB; CODINGLAB_LANES: how many at once
+                                   CODINGLAB_STACKS_MARIADB likewise for MariaDB; CODINGLAB_LANES: how many at once;
+                                   CODINGLAB_PATIENCE=4: every limit four times as long, on a busy machine
 """
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 
 import cases
-from lab import Lab, ROOT, Screen, wait_until
+from lab import PATIENCE, Lab, ROOT, Screen, wait_until
 from load import Load
 from web import Browser
 
@@ -201,7 +202,7 @@ CASES.update(not_chosen(s) for s in EVERY if s not in CHOICES)
 
 
 def main():
-    os.environ.setdefault("CODINGLAB_DEPLOY_HEALTH_TIMEOUT_S", "300")  # several starting at once on a small machine
+    os.environ.setdefault("CODINGLAB_DEPLOY_HEALTH_TIMEOUT_S", str(min(int(300 * PATIENCE), 3600)))  # several starting at once on a small machine
     with Lab(images=" ".join([*CHOICES, "web", "postgresql", "mariadb", *SERVICES])) as lab:
         alice = lab.user("alice")
         return cases.main(CASES, lab, alice, lanes=LANES)

@@ -28,6 +28,7 @@ import pyte
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RELEASE = pathlib.Path(os.environ.get("CODINGLAB_TEST_RELEASE", ROOT / "build/release/bin"))
 DEV = pathlib.Path(os.environ.get("CODINGLAB_TEST_BIN", ROOT / "build/dev/bin"))
+PATIENCE = float(os.environ.get("CODINGLAB_PATIENCE", "1"))  # every limit below times this: for a machine busy with other work
 os.environ.setdefault("CODINGLAB_STORAGE", os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab") + "/store")
 
 KEYS = {"Enter": "\r", "Esc": "\x1b", "Tab": "\t", "S-Tab": "\x1b[Z", "BS": "\x7f", "Del": "\x1b[3~", "Up": "\x1b[A", "Down": "\x1b[B",
@@ -58,7 +59,7 @@ def free_port():
 
 def wait_until(what, predicate, seconds=30, every=0.1):
     """The predicate's first true value; fails with `what` (a string or a function giving one)."""
-    end = time.time() + seconds
+    end = time.time() + seconds * PATIENCE
     while True:
         v = predicate()
         if v:
@@ -120,7 +121,7 @@ class Screen:
 
     def expect(self, pattern, seconds=20):
         """Wait until a row matches the regular expression; returns the match."""
-        end = time.time() + seconds
+        end = time.time() + seconds * PATIENCE
         while True:
             self.pump(0.05)
             m = re.search(pattern, self.text(), re.M)
@@ -173,7 +174,7 @@ class User:
 
     def ssh(self, command, project="", input=b"", check=True, timeout=120):
         """Run a command by the stock client; the CompletedProcess, output as text."""
-        p = subprocess.run([*self.argv(project), command], input=input, capture_output=True, timeout=timeout)
+        p = subprocess.run([*self.argv(project), command], input=input, capture_output=True, timeout=timeout * PATIENCE)
         p.stdout, p.stderr, p.raw = p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"), p.stdout
         if check and p.returncode:
             raise AssertionError(f"ssh {self.name}+{project} {command!r}: exit {p.returncode}\n{p.stdout}{p.stderr}")
@@ -222,7 +223,7 @@ class Lab:
     def up(self, *args):
         p = subprocess.run([ROOT / "lab", "up", "--bin", self.bin, "--port", str(self.port), "--edge-port", str(self.edge_port), "--backend",
                             self.backend, "--key", f"{self.admin.key}.pub", "--wait-images" if self.backend != "sim" else "--no-images",
-                            "--images", self.images, *self.up_args, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200)
+                            "--images", self.images, *self.up_args, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200 * PATIENCE)
         if p.returncode:
             raise AssertionError(f"lab up: exit {p.returncode}\n{p.stdout}{p.stderr}")
         return p.stdout

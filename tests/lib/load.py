@@ -21,7 +21,7 @@ class Load:
         while not self.stopping.is_set() and time.time() < self.end:
             try:
                 if c is None:
-                    c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+                    c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)  # slow is not lost: the edge itself waits 120 s
                 c.request("GET", self.path, headers={"Host": self.host})
                 r = c.getresponse()
                 r.read()

@@ -65,6 +65,11 @@ def test_images_are_told_by_folder(folder):
     assert rows(text)[2:] == [["base", "", "84", "", "9"], ["go", "794", "84", "40", ""]], text
 
 
+def test_every_image_s_time_is_read(folder):
+    said = "  go: STEP 1/4\n== go: built in 40.2 s\n  == go-run: built in 0.9 s\nx == no: built in 1.0 s\n== broken: failed\n"
+    assert stacks.build_times(said) == {"go": 40.2, "go-run": 0.9}
+
+
 def test_a_run_begins_anew_or_adds(folder):
     figures(folder)
     more = tables.Figures(folder / "f.json", True)
