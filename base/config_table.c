@@ -37,6 +37,11 @@ const struct config_option config_table[] = {
     {"runtime.memory_mb", CONFIG_INT, "2048", 64, 1048576, "memory of a dev container, MiB"},
     {"runtime.pids", CONFIG_INT, "512", 16, 1000000, "processes of a dev container"},
 
+    {"disk.project_mb", CONFIG_INT, "10240", 0, 1073741824,
+	"files of a project and of its dev container, MiB; a container that writes more is stopped; 0 = any"},
+    {"disk.reserve_mb", CONFIG_INT, "1024", 0, 1073741824,
+	"less free than this, MiB: the dev container that goes on filling the disk is stopped; 0 = never"},
+
     {"sshd.listen", CONFIG_STR, "127.0.0.1", 0, 0, "address of the gateway"},
     {"sshd.port", CONFIG_INT, "2222", 1, 65535, "port of the gateway"},
     {"sshd.host_key", CONFIG_PATH, "${state}/ssh/host_ed25519", 0, 0,

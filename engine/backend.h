@@ -364,6 +364,10 @@ struct backend_ops {
 	int (*workspace_remove)(struct backend *b, int64_t project, uint32_t uid, struct cl_err *err);
 	int (*workspace_read)(struct backend *b, int64_t project, uint32_t uid, const char *name,
 	    size_t max, struct buf *out, struct cl_err *err);
+	/* Bytes that a project's folders and its dev container's own layer take; bytes free there.  NULL:
+	 * the backend cannot tell. */
+	int (*disk_used)(struct backend *b, int64_t project, const char *container, int64_t *used,
+	    int64_t *left, struct cl_err *err);
 	int (*import)(struct backend *b, const struct backend_import *s, const struct backend_job *job,
 	    struct backend_imported *out, struct cl_err *err);
 	int (*transfer)(struct backend *b, const struct backend_transfer *t, char *ticket, size_t size,

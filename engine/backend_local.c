@@ -571,6 +571,30 @@ static int local_user_home(struct backend *b, uint32_t uid, bool present, struct
 	return local_link_ask(of(b)->link, m, NULL, err);
 }
 
+static void disk_cb(void *arg, struct ipc_in *m)
+{
+	int64_t *n = arg;
+
+	n[0] = ipc_get_i64(m);
+	n[1] = ipc_get_i64(m);
+}
+
+static int local_disk(struct backend *b, int64_t project, const char *container, int64_t *used,
+    int64_t *left, struct cl_err *err)
+{
+	struct ipc_out *m = local_link_begin(BROKER_DISK);
+	int64_t n[2] = {0, 0};
+	struct local_link_call call = {.ok = disk_cb, .arg = n};
+
+	ipc_put_i64(m, project);
+	ipc_put_str(m, container);
+	if (local_link_ask(of(b)->link, m, &call, err) < 0)
+		return -1;
+	*used = n[0];
+	*left = n[1];
+	return 0;
+}
+
 static int local_import(struct backend *b, const struct backend_import *i,
     const struct backend_job *job, struct backend_imported *out, struct cl_err *err)
 {
@@ -662,7 +686,7 @@ const struct backend_ops backend_local_ops = {
 	.stored_remove = local_stored_remove, .stored_gc = local_stored_gc, .volume_remove = local_volume_remove,
 	.network_remove = local_network_remove, .workspace_create = local_workspace_create,
 	.workspace_remove = local_workspace_remove, .workspace_read = local_workspace_read,
-	.import = local_import, .transfer = local_transfer,
+	.disk_used = local_disk, .import = local_import, .transfer = local_transfer,
 	.user_home = local_user_home, .save = local_save, .save_copy = local_copy,
 	.load = local_load, .load_swap = local_swap, .load_drop = local_drop,
 	.watch = local_watch,

@@ -36,6 +36,7 @@ struct engine {
 	struct op_book *ops;         /* op.c */
 	struct image_book *images;   /* image.c */
 	struct status_feed *status;  /* status.c */
+	struct disk *disk;           /* disk.c */
 };
 
 void engine_open(struct engine *e, uv_loop_t *loop);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/disk.h"
 #include "engine/image.h"
 #include "engine/op.h"
 #include "engine/reconcile.h"
@@ -36,6 +37,7 @@ int operate_open(struct engine *e, struct cl_err *err)
 	image_open(e);
 	op_open(e);
 	status_open(e);
+	disk_open(e);
 	return reconcile_start(e, err);
 }
 
@@ -48,13 +50,16 @@ void operate_close(struct engine *e)
 	e->stopping = true;
 	op_stop(e);
 	status_stop(e);
+	disk_stop(e);
 	reconcile_stop(e);
-	while ((reconcile_working(e) || op_working(e) || status_working(e) || image_asking(e)) &&
+	while ((reconcile_working(e) || op_working(e) || status_working(e) || disk_working(e) ||
+	    image_asking(e)) &&
 	    clock_ms() < until)
 		(void)uv_run(e->loop, UV_RUN_ONCE);
 	op_close(e);
 	image_close(e);
 	status_close(e);
+	disk_close(e);
 	reconcile_close(e);
 }
 

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/disk.h"
 #include "engine/engine.h"
 #include "engine/op.h"
 #include "engine/request.h"
@@ -43,13 +44,15 @@ json_t *
 project_json(struct engine *e, const struct store_project *p, enum policy_role right)
 {
 	char at[32], url[600], work[600];
+	int64_t used = disk_used(e, p->id);
 	json_t *o;
 
 	clock_iso(p->created, at, sizeof at);
 	project_url(e, p->id, url, sizeof url);
-	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "id", (json_int_t)p->id,
+	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:o}", "id", (json_int_t)p->id,
 	    "name", p->name, "owner", p->owner_name, "stack", p->stack, "db", p->db, "description", p->description,
-	    "role", policy_role_text(right), "created", at, "dev", p->dev_state, "members", p->members,
+	    "role", policy_role_text(right), "created", at, "dev", p->dev_state,
+	    "dev_reason", p->dev_reason, "disk", used < 0 ? json_null() : json_integer(used), "members", p->members,
 	    "running", url[0] != '\0' ? json_string(url) : json_null());
 	if (right >= POLICY_EDITOR) {
 		snprintf(work, sizeof work, "%s/projects/%" PRId64 "/work", config_str("state.dir"), p->id);

@@ -199,6 +199,8 @@ static void dev_done(struct engine *e, void *arg)
 	bool newer = x->kicked != x->passing; /* what it found is not wanted any more */
 
 	x->dev_running = p->running;
+	if (p->running && !newer)
+		x->why[0] = '\0';
 	if (p->restart && p->err.code == CL_OK)
 		x->restart = false;
 	if (p->renew && p->err.code == CL_OK)
@@ -213,8 +215,34 @@ static void dev_done(struct engine *e, void *arg)
 	mem_free(p);
 }
 
+void reconcile_stop_dev(struct engine *e, int64_t project, const char *why)
+{
+	struct reconcile_entry *x = reconcile_entry_find(e, project, "ide", true);
+	struct store_project p;
+	struct cl_err err = { 0 };
+
+	if (store_project_get(e->store, project, &p, &err) != 0 ||
+	    store_project_set_dev(e->store, project, false, p.dev_state, p.dev_reason, &err) != 0) {
+		log_error("dev container of project %lld: %s", (long long)project, err.message);
+		return;
+	}
+	(void)mem_copy_str(x->why, sizeof(x->why), why);
+	(void)reconcile_kick(e, project, "ide");
+}
+
+int64_t reconcile_next_dev(const struct engine *e, int64_t after)
+{
+	int64_t best = 0;
+
+	for (const struct reconcile_entry *x = e->reconcile->entries; x != NULL; x = x->next)
+		if (x->dev_running && x->project > after && (best == 0 || x->project < best))
+			best = x->project;
+	return best;
+}
+
 static void dev_write(struct engine *e, struct dev_pass *p, const struct store_project *was)
 {
+	const char *why = p->err.code != CL_OK ? p->err.message : p->running ? "" : p->x->why;
 	const char *state = p->running ? "running" : p->err.code != CL_OK ? "failed" :
 	    strcmp(was->dev_state, "absent") == 0 ? "absent" : "stopped";
 	struct cl_err err = { 0 };
@@ -223,11 +251,11 @@ static void dev_write(struct engine *e, struct dev_pass *p, const struct store_p
 		return;
 	if (strcmp(state, was->dev_state) != 0 ||
 	    (p->err.code != CL_OK && strcmp(p->err.message, was->dev_reason) != 0)) {
-		(void)store_project_set_dev(e->store, p->x->project, p->want, state, p->err.message,
+		(void)store_project_set_dev(e->store, p->x->project, p->want, state, why,
 		    &err);
 		event_publish(e, EVENT_DEV_STATE, p->x->project, NULL, "", json_pack("{s:s, s:s}",
-		    "state", state, "reason", p->err.message), "dev container %s%s%.300s", state,
-		    p->err.code != CL_OK ? ": " : "", p->err.message);
+		    "state", state, "reason", why), "dev container %s%s%.300s", state,
+		    why[0] != '\0' ? ": " : "", why);
 	}
 	if (p->err.code == CL_UNAVAILABLE)
 		e->reconcile->hooks.waits(e, p->x->project, "ide", p->err.message);

@@ -29,6 +29,7 @@ struct reconcile_entry {
 	struct reconcile_item *items;
 	size_t nitems;
 	bool dev_running;        /* env ide */
+	char why[200];           /* env ide: it was stopped for this */
 	bool restart;            /* env ide: remove it first */
 	bool held;               /* env ide: no passes for now */
 	bool renew;              /* env ide: remove it first, if it is of another generation */

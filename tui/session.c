@@ -326,6 +326,8 @@ static void own_event(struct ui *ui, const char *type, json_t *event)
 	if (strcmp(type, "dev.state") == 0) {
 		mem_copy_str(ui->dev_state, sizeof(ui->dev_state), str(data, "state"));
 		ui->redraw = ui->redraw_all = true;
+		if (str(data, "reason")[0])
+			ui_message(ui, UI_ERROR, "%s", str(event, "text"));
 	} else if (strcmp(type, "online") == 0) {
 		ui->online = (int)json_integer_value(json_object_get(data, "online"));
 		ui->redraw = true;

@@ -87,6 +87,7 @@ enum broker_verb {
 	BROKER_STAGE_COMMIT,     /* i64 op; i32 n; str id; str tag; str workdir; i32 port;
 	                            argv entrypoint; argv cmd; vars; vars labels -> OK str digest */
 	BROKER_STAGE_END,        /* i64 project; i64 op: nothing of it stays but the image */
+	BROKER_DISK,             /* i64 project; str container -> OK i64 bytes used; i64 bytes left */
 	BROKER_CANCEL,           /* ends the running long verb */
 	BROKER_VERBS_END,
 };

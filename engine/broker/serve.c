@@ -11,6 +11,7 @@
 #include "engine/broker/container.h"
 #include "engine/broker/container_net.h"
 #include "engine/broker/database_kept.h"
+#include "engine/broker/disk.h"
 #include "engine/broker/files.h"
 #include "engine/broker/image.h"
 #include "engine/broker/load.h"
@@ -224,6 +225,22 @@ static int do_user_home(struct serve *s, struct cl_err *err)
 	return serve_parsed(s, err) < 0 ? -1 : files_user(s->b, uid, present, err);
 }
 
+static int do_disk(struct serve *s, struct cl_err *err)
+{
+	int64_t project = spec_read_wide(&s->in, 1, CHECK_ID_MAX), used, left;
+	char name[80];
+
+	if (get_name(s, name, err) < 0 || serve_parsed(s, err) < 0)
+		return -1;
+	if (!check_owned(name, project))
+		return refuse(err, "name");
+	if (disk_measure(s->b, project, name, &used, &left, err) < 0)
+		return -1;
+	ipc_put_i64(&s->out, used);
+	ipc_put_i64(&s->out, left);
+	return 0;
+}
+
 static int do_save_copy(struct serve *s, struct cl_err *err)
 {
 	struct load l;
@@ -294,6 +311,7 @@ static const struct verb {
     {BROKER_REPOSITORY_GC, serve_registry_collect},
     {BROKER_IMPORT, serve_long_import},
     {BROKER_TRANSFER, do_transfer},
+    {BROKER_DISK, do_disk},
     {BROKER_CANCEL, do_cancel},
 };
 

@@ -57,7 +57,7 @@ int verb_project_ls(struct verb_ctx *ctx, const struct verb_args *args)
 int verb_project_show(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	static const char *const fields[] = {"name", "owner", "stack", "db", "description", "role", "created",
-	    "dev", "running", "workspace"};
+	    "dev", "dev_reason", "running", "workspace"};
 	cl_autofree char *path = NULL;
 	json_t *p;
 	int rc;
@@ -73,6 +73,8 @@ int verb_project_show(struct verb_ctx *ctx, const struct verb_args *args)
 	for (size_t i = 0; i < CL_COUNT(fields); i++)
 		if (verb_out_str(p, fields[i])[0])
 			verb_out_line(ctx, "%-12s %s", fields[i], verb_out_str(p, fields[i]));
+	if (json_is_integer(json_object_get(p, "disk")))
+		verb_out_line(ctx, "%-12s %lld MB", "disk", (long long)verb_out_int(p, "disk") >> 20);
 	verb_out_line(ctx, "%-12s %lld", "members", (long long)verb_out_int(p, "members"));
 	json_decref(p);
 	return 0;

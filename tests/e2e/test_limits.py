@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A fork bomb, a memory hog and a filler of /dev/shm in one project's dev container: that container meets its limits, and everyone
+"""A fork bomb, a memory hog fillers of /dev/shm and of the disk in one project's dev container: that container meets its limits, and everyone
 else - another project, the same person's other project, the gateway, the engine - goes on (H10)."""
 import os
 import pathlib
@@ -78,13 +78,33 @@ def test_a_memory_hog_is_killed_alone(w):
 
 
 def test_temporary_file_systems_end(w):
-    """The only disk with a limit of its own: workspace and root share the host's (docs/SECURITY.md)."""
+    """The only disks that refuse by themselves: workspace and root share the host's."""
     p = w.alice.ssh("cat /dev/zero >/dev/shm/fill; df /dev/shm | tail -n 1; rm /dev/shm/fill", "wild", check=False)
     assert "No space left" in p.stderr and "100%" in p.stdout, (p.stdout, p.stderr)
     w.others_work()
 
 
+def test_a_disk_filler_is_stopped_and_told(w):
+    for where in ("fill", "/var/tmp/fill"):
+        def stopped():
+            p = w.alice.json("project show wild")
+            return p["dev"] == "stopped" and p
+        out = w.meanwhile(f"exec cat /dev/zero >{where}", lambda: wait_until("the filler is stopped", stopped, 120))
+        told = stopped()
+        assert "of the 300 MB that a project may have" in told["dev_reason"], (told, out)
+        assert told["disk"] > 300 << 20, told
+        assert "dev container stopped: disk: its files take" in w.alice.ssh("events", "wild").stdout
+        w.others_work()
+        # it may be started again, is not stopped for being too large, and what fills it can be removed
+        size = int(w.alice.ssh(f"stat -c %s {where}", "wild").stdout)
+        assert size > 200 << 20
+        assert w.alice.ssh("sleep 5; echo still here", "wild").stdout == "still here\n"
+        w.alice.ssh(f"rm {where}", "wild")
+        wait_until("the room is known to be free again", lambda: w.alice.json("project show wild")["disk"] < 100 << 20, 120)
+
+
 if __name__ == "__main__":
     os.environ["CODINGLAB_RUNTIME_MEMORY_MB"] = "256"
+    os.environ["CODINGLAB_DISK_PROJECT_MB"] = "300"
     with Lab() as lab:
         sys.exit(cases.main(globals(), World(lab)) != 0)
