@@ -176,11 +176,11 @@ static void disk_tick_cb(uv_timer_t *t)
 
 	if (d->working || d->e->stopping || (clock_ms() < d->next_ms && !disk_hurries(d)))
 		return;
-	project = reconcile_next_dev(d->e, d->turn);
+	project = reconcile_dev_next(d->e, d->turn);
 	if (project == 0) { /* a round is over */
 		d->turn = 0;
 		d->round_free = disk_free();
-		project = reconcile_next_dev(d->e, 0);
+		project = reconcile_dev_next(d->e, 0);
 	}
 	if (project == 0)
 		return;
@@ -222,7 +222,7 @@ static void disk_act(struct disk *d, const struct disk_job *j, const struct disk
 		break;
 	}
 	log_warn("project %" PRId64 ": dev container stopped: %s", j->project, why);
-	reconcile_stop_dev(d->e, j->project, why);
+	reconcile_dev_stop(d->e, j->project, why);
 }
 
 static void disk_done(struct engine *e, void *arg)

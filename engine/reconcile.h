@@ -48,9 +48,9 @@ void reconcile_restart_dev(struct engine *e, int64_t project);
 bool reconcile_hold_dev(struct engine *e, int64_t project, bool hold);
 bool reconcile_dev_held(struct engine *e, int64_t project);
 /* The dev container is not wanted any more, for a reason that its people are to read. */
-void reconcile_stop_dev(struct engine *e, int64_t project, const char *why);
+void reconcile_dev_stop(struct engine *e, int64_t project, const char *why);
 /* The first project after this one (by id) whose dev container is known to run; 0 = none. */
-int64_t reconcile_next_dev(const struct engine *e, int64_t after);
+int64_t reconcile_dev_next(const struct engine *e, int64_t after);
 /* The same as restart, unless it was made by its present spec. */
 void reconcile_renew_dev(struct engine *e, int64_t project);
 

@@ -215,7 +215,7 @@ static void dev_done(struct engine *e, void *arg)
 	mem_free(p);
 }
 
-void reconcile_stop_dev(struct engine *e, int64_t project, const char *why)
+void reconcile_dev_stop(struct engine *e, int64_t project, const char *why)
 {
 	struct reconcile_entry *x = reconcile_entry_find(e, project, "ide", true);
 	struct store_project p;
@@ -230,7 +230,7 @@ void reconcile_stop_dev(struct engine *e, int64_t project, const char *why)
 	(void)reconcile_kick(e, project, "ide");
 }
 
-int64_t reconcile_next_dev(const struct engine *e, int64_t after)
+int64_t reconcile_dev_next(const struct engine *e, int64_t after)
 {
 	int64_t best = 0;
 
