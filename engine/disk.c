@@ -23,6 +23,7 @@
 struct disk_note {
 	struct disk_note *next;
 	int64_t project, used;
+	bool stopped; /* since: what it wrote until then is no growth of the next container's */
 };
 
 struct disk {
@@ -136,6 +137,7 @@ static void disk_remember(struct disk *d, int64_t project, int64_t used)
 		d->notes = n;
 	}
 	n->used = used;
+	n->stopped = false;
 }
 
 static void disk_forget(struct disk *d, int64_t project)
@@ -222,6 +224,7 @@ static void disk_act(struct disk *d, const struct disk_job *j, const struct disk
 		break;
 	}
 	log_warn("project %" PRId64 ": dev container stopped: %s", j->project, why);
+	disk_find(d, j->project)->stopped = true;
 	reconcile_dev_stop(d->e, j->project, why);
 }
 
@@ -236,8 +239,9 @@ static void disk_done(struct engine *e, void *arg)
 		disk_forget(d, j->project); /* it may be gone; what was known is old */
 		log_debug("disk of project %" PRId64 ": %s", j->project, j->err.message);
 	} else if (!e->stopping) {
+		const struct disk_note *n = disk_find(d, j->project);
 		struct disk_look l = { .limit = d->limit, .reserve = d->reserve, .used = j->used,
-			.before = disk_used(e, j->project), .left = j->left };
+			.before = n == NULL || n->stopped ? -1 : n->used, .left = j->left };
 
 		disk_remember(d, j->project, j->used);
 		disk_act(d, j, &l);
