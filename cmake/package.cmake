@@ -26,7 +26,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "An IDE over SSH, projects in containers, r
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "openssh-client, iproute2, ca-certificates, passwd, openssl, libssh-4 (>= 0.10.6-0+deb12u3)")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "openssh-client, iproute2, ca-certificates, passwd, openssl, libwebsockets-evlib-uv, libssh-4 (>= 0.10.6-0+deb12u3)")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS
 	"podman, runc, netavark, aardvark-dns, haproxy, mmdebstrap, nftables, iptables, p11-kit, git")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

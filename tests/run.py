@@ -14,6 +14,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -202,6 +203,25 @@ def run_fuzz(tally, match):
                 f"-artifact_prefix={work}/", work] + ([corpus] if corpus.is_dir() else [])
         code, text = run(argv, LOGS / f"fuzz-{name}.log", FUZZ_SECONDS + 120)
         report(tally, f"fuzz/{name}", code, text, time.time() - t0)
+        if code == 0 and os.environ.get("CODINGLAB_FUZZ_MERGE"):
+            merge_corpus(f, name, work, corpus)
+
+
+def merge_corpus(target, name, work, corpus):
+    """Of all inputs that were found the least that reach as much: what stays in tests/fuzz/work."""
+    merged = work.with_name(f"{name}.merged")
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir()
+    code, text = run([target, "-merge=1", "-timeout=10", "-rss_limit_mb=2048", merged, work] + ([corpus] if corpus.is_dir() else []),
+                     LOGS / f"fuzz-{name}-merge.log", 1800)
+    if code:
+        shutil.rmtree(merged)
+        print(f"    not merged: exit {code}\n" + indented(text, 5), flush=True)
+        return
+    before, after = len(list(work.iterdir())), len(list(merged.iterdir()))
+    shutil.rmtree(work)
+    merged.rename(work)
+    print(f"    merged: {before} inputs became {after}", flush=True)
 
 
 def main():

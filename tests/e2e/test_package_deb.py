@@ -94,7 +94,7 @@ class Machine:
     def run(self, command, timeout=600):
         return subprocess.run(["nsenter", "-t", self.pid(), "-m", "-p", "-C", "-r", "-w", "env", "-i", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm",
                                "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "bash", "-c",
-                               f"cd /root && {command}"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout)
+                                f"cd /root && {command}"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, start_new_session=True)
 
     def ok(self, command):
         p = self.run(command)
@@ -165,16 +165,16 @@ def test_a_screen_outlives_reload_restart_and_upgrade(m):
     argv = m.ssh()
     with Screen([*argv[:1], "-tt", *argv[1:]], 24, 80) as s:
         s.expect("Projects")
-        session = m.ok("pgrep -x codinglab-tui")
+        session = m.ok("ps -eo pid=,args= | grep '[c]odinglab-tui' | cut -c1-60")
         gateway = main_pid(m, "codinglab-sshd")
         m.ok("systemctl reload codinglab-sshd")
         wait_until("it took over", lambda: "took over 1 connections" in m.ok("journalctl -u codinglab-sshd"), 20)
         assert main_pid(m, "codinglab-sshd") == gateway
         m.ok("systemctl restart codinglab-sshd")
         assert main_pid(m, "codinglab-sshd") != gateway
-        assert m.ok("pgrep -x codinglab-tui") == session
+        assert m.ok("ps -eo pid=,args= | grep '[c]odinglab-tui' | cut -c1-60") == session
         m.ok("apt-get install -y -q --reinstall --no-install-recommends ./codinglab.deb")
-        assert m.ok("pgrep -x codinglab-tui") == session
+        assert m.ok("ps -eo pid=,args= | grep '[c]odinglab-tui' | cut -c1-60") == session
         s.send("<F1>")
         s.expect("Help")
     p = subprocess.run(m.ssh("project ls"), capture_output=True, text=True, timeout=60)
@@ -184,6 +184,7 @@ def test_a_screen_outlives_reload_restart_and_upgrade(m):
 def test_it_comes_up_after_a_crash(m):
     for unit in ("codinglab-engine", "codinglab-sshd"):
         old = main_pid(m, unit)
+        assert old > 1, (unit, old)
         m.ok(f"kill -9 {old}")
         wait_until("started again", lambda: main_pid(m, unit) not in (0, old), 20)
     wait_until("logins work", lambda: subprocess.run(m.ssh("whoami"), capture_output=True, timeout=60).returncode == 0, 30)
@@ -211,7 +212,11 @@ def main():
         print("needs the root file system that e2e/test_fresh_machine makes, and systemd's hierarchy of control groups")
         return 77
     with Machine() as machine:
-        return cases.main(globals(), machine)
+        failed = cases.main(globals(), machine)
+        if failed:
+            print(machine.run("journalctl --no-pager -n 80 | cut -c1-220").stdout)
+            print(f"{failed} failed")
+        return failed
 
 
 sys.exit(main())
