@@ -283,8 +283,10 @@ def case_run(lab, user, peer):
 
 def with_tables(case, measure):
     note, figures = tables.now(), tables.Figures(ROOT / f"out/bench-{case}-figures.json", OPTIONS.more)
-    broken = measure(figures)
-    stacks.print_tables(case, figures, OPTIONS, note)
+    try:
+        broken = measure(figures)
+    finally:
+        stacks.print_tables(case, figures, OPTIONS, note)
     if broken:
         raise SystemExit("broke off: " + "; ".join(f"{stack}: {why}" for stack, why in broken))
 

@@ -53,7 +53,7 @@ def source_of(work, words):
         dirs[:] = [d for d in dirs if d not in skip]
         for f in files:
             p = pathlib.Path(root) / f
-            if "test" not in f.lower() and p.suffix not in (".md", ".pyc", ".class") and p.stat().st_size < 1 << 20 and words in p.read_text(errors="replace"):
+            if "test" not in f.lower() and p.suffix not in (".md", ".pyc", ".class", ".txt") and p.stat().st_size < 1 << 20 and words in p.read_text(errors="replace"):
                 return p
     raise SystemExit(f"no source with {words!r} in {work}")
 
@@ -75,8 +75,8 @@ def stacks(lab, user, row, options, figures):
             try:
                 measure(lab, user, stack, row, options, figures)
             except (AssertionError, SystemExit, OSError, ValueError, LookupError, subprocess.SubprocessError) as e:
-                print(f"{stack}: BROKE OFF: {e}", flush=True)
-                broken.append((stack, str(e).strip().split("\n")[0]))
+                print(f"{stack}: BROKE OFF: {str(e)[:600]}", flush=True)
+                broken.append((stack, str(e).strip().split("\n")[0][:100]))
                 user.ssh(f"project rm {stack} -y", check=False, timeout=300)
     return broken
 

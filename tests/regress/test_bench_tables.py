@@ -70,6 +70,13 @@ def test_every_image_s_time_is_read(folder):
     assert stacks.build_times(said) == {"go": 40.2, "go-run": 0.9}
 
 
+def test_the_source_that_a_person_would_edit_is_found(folder):
+    want = {"c": "main.c", "go": "main.go", "java": "Main.java", "node": "main.js", "php": "main.php", "python": "main.py", "ruby": "main.rb"}
+    assert {s: stacks.source_of(ROOT / "images" / s / "template", "Hello, ").name for s in stacks.ids("language")} == want
+    for s in stacks.ids("language") + stacks.ids("framework"):
+        assert "Hello from " in stacks.source_of(ROOT / "images" / s / "template", "Hello from ").read_text()
+
+
 def test_a_run_begins_anew_or_adds(folder):
     figures(folder)
     more = tables.Figures(folder / "f.json", True)
