@@ -21,6 +21,7 @@ import crowd  # noqa: E402
 import panes  # noqa: E402
 import stacks  # noqa: E402
 import tables  # noqa: E402
+import throughput  # noqa: E402
 from lab import Lab, free_port, wait_until  # noqa: E402
 from probe import Client, by_name, echo, median, percentile, pss_kib, tree  # noqa: E402
 
@@ -296,6 +297,11 @@ def case_gateway(lab, user, peer):
     crowd.bench(lab, peer, row, OPTIONS.sessions, QUICK, OPTIONS.parts)
 
 
+def case_throughput(lab, user, peer):
+    """bytes through a program's output and input, sftp and a forwarded port (only by name)"""
+    throughput.bench(user, peer, row, QUICK)
+
+
 def case_stacks(lab, user, peer):
     """the paper's Tables 2 and 3: compile and run of each language; load, requests/s and a new release of each framework"""
     with_tables("stacks", lambda figures: stacks.stacks(lab, user, row, OPTIONS, figures))
@@ -326,7 +332,7 @@ def case_images(lab, user, peer):
             subprocess.run(["rm", "-rf", "--one-file-system", store])
 
 
-BY_NAME = ("images", "stacks", "gateway")  # long: not without being named
+BY_NAME = ("images", "stacks", "gateway", "throughput")  # long: not without being named
 ALONE = ("marks", "spin", "images")  # without the lab of the others
 CASES = {n[5:]: f for n, f in list(globals().items()) if n.startswith("case_")}
 
@@ -361,7 +367,7 @@ def main():
     if wanted:
         if "gateway" in wanted:  # a class behind one address, in one dev container
             os.environ.update({"CODINGLAB_SSHD_EXEMPT": "127.0.0.0/8", "CODINGLAB_RUNTIME_PIDS": "4096", "CODINGLAB_RUNTIME_MEMORY_MB": "8192"})
-        with Lab(**({"images": stacks.needed(OPTIONS)} if "stacks" in wanted else {"images": "python"} if wanted == ["gateway"] else {})) as lab, Peer() as peer:
+        with Lab(**({"images": stacks.needed(OPTIONS)} if "stacks" in wanted else {"images": "python"} if set(wanted) <= {"gateway", "throughput"} else {})) as lab, Peer() as peer:
             run_cases(wanted, lab, lab.user("bench"), peer)
     sys.exit(not all(r["reached"] for r in ROWS))
 

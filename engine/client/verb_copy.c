@@ -8,6 +8,7 @@
 #include "base/name.h"
 #include "engine/client/verb_args.h"
 #include "engine/client/verb_out.h"
+#include "engine/client/verb_rest.h"
 #include "engine/client/verbs.h"
 
 #define COPY_WORKSPACE "/workspace"
@@ -41,16 +42,47 @@ static int refuse(struct verb_ctx *ctx, const char *what)
 
 	err_set(&err, CL_USAGE, "%s: no project is named", what);
 	err_hint(&err, "Connect as user+project@host%s", strcmp(what, "sftp") == 0
-	    ? ", or name it first in the path of `scp -O` and rsync: host:PROJECT/PATH" :
+	    ? " (left out, it is the only one that you have), or name it first in the path of `scp -O`"
+	    " and rsync: host:PROJECT/PATH" :
 	    ", or name it first in the path: host:PROJECT/PATH");
 	return verb_out_error(ctx, &err);
+}
+
+/* The only project that the user sees, as -p takes it; false when there is none or a choice. */
+static bool only_project(struct verb_ctx *ctx, char *out, size_t size)
+{
+	json_t *all = NULL, *list, *p;
+	bool one;
+
+	if (verb_rest_call(ctx, "GET", "/v1/projects", NULL, &all) != 0)
+		return false;
+	list = json_object_get(all, "projects");
+	p = json_array_get(list, 0);
+	one = json_array_size(list) == 1;
+	if (one)
+		snprintf(out, size, "%s.%s", verb_out_str(p, "owner"), verb_out_str(p, "name"));
+	json_decref(all);
+	return one;
 }
 
 static int sftp(struct verb_ctx *ctx)
 {
 	static const char *const argv[] = {"/usr/lib/openssh/sftp-server", NULL};
+	char only[80];
 
-	return ctx->project[0] ? verb_exec_program(ctx, argv) : refuse(ctx, "sftp");
+	if (!ctx->project[0]) {
+		if (!only_project(ctx, only, sizeof(only)))
+			return refuse(ctx, "sftp");
+		ctx->project = only;
+	}
+	return verb_exec_program(ctx, argv);
+}
+
+/* What ssh-copy-id has the server's shell do: cat >> .ssh/authorized_keys.  Here an account's keys
+ * are those of the platform. */
+static bool is_copy_id(const char *line)
+{
+	return strncmp(line, "exec sh -c 'cd", 14) == 0 && strstr(line, "cat >> \".ssh/authorized_keys\"");
 }
 
 /* --- scp and rsync without +project: the first folder of their paths is the project --- */
@@ -273,6 +305,10 @@ bool verb_copy_line(struct verb_ctx *ctx, const char *line, int *rc)
 
 	if (strcmp(line, VERB_COPY_SFTP) == 0) {
 		*rc = sftp(ctx);
+		return true;
+	}
+	if (is_copy_id(line)) {
+		*rc = verb_key_copy_id(ctx);
 		return true;
 	}
 	n = verb_args_split(line, &words);

@@ -3,9 +3,10 @@
  * themselves.  That half is the stock program in the project's dev container, as its user, in its
  * confinement; here it is only found out which project is meant.
  *
- *   sftp      with +project only           starts in /workspace
+ *   sftp      with +project, or the only project there is; starts in /workspace
  *   scp -O    with +project, or PROJECT/PATH
  *   rsync     with +project, or PROJECT/PATH
+ *   ssh-copy-id                            adds keys to the account
  *   git       ssh://HOST/PROJECT[.git], ssh://HOST/OWNER/PROJECT, or with +project a folder of it
  */
 #ifndef ENGINE_CLIENT_VERB_COPY_H

@@ -1,4 +1,4 @@
-/* Public keys: key add (an argument or stdin), ls, rm. */
+/* Public keys: key add (an argument or stdin), ls, rm; and what ssh-copy-id brings. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +73,50 @@ int verb_key_add(struct verb_ctx *ctx, const struct verb_args *args)
 		return rc;
 	return verb_rest_said(ctx, k, "key %lld: added %s %s %s", (long long)verb_out_int(k, "id"),
 	    verb_out_str(k, "type"), verb_out_str(k, "fingerprint"), verb_out_str(k, "comment"));
+}
+
+/* Each line of text (changed) that is no comment; the first failure ends it. */
+static int add_lines(struct verb_ctx *ctx, const char *path, char *text)
+{
+	char *line, *rest = text;
+	int rc = 0, n = 0;
+
+	while (rc == 0 && (line = strsep(&rest, "\r\n"))) {
+		json_t *body = !*line || *line == '#' ? NULL : json_pack("{s:s}", "key", line), *k = NULL;
+
+		if (!body)
+			continue;
+		rc = verb_rest_call(ctx, "POST", path, body, &k);
+		if (rc == 0)
+			rc = verb_rest_said(ctx, k, "key %lld: added %s", (long long)verb_out_int(k, "id"),
+			    verb_out_str(k, "fingerprint"));
+		n++;
+	}
+	if (n == 0) {
+		struct cl_err err = {0};
+
+		err_set(&err, CL_USAGE, "ssh-copy-id: no public key came");
+		return verb_out_error(ctx, &err);
+	}
+	return rc;
+}
+
+int verb_key_copy_id(struct verb_ctx *ctx)
+{
+	cl_autofree char *path = NULL, *text = NULL;
+	json_t *me = NULL;
+	struct cl_err err = {0};
+	int rc = verb_rest_call(ctx, "GET", "/v1/whoami", NULL, &me);
+
+	if (rc)
+		return rc;
+	path = verb_rest_path("/v1/users", verb_out_str(me, "name"), "/keys");
+	json_decref(me);
+	text = verb_rest_stdin(ctx, KEY_MAX, NULL);
+	if (text)
+		return add_lines(ctx, path, text);
+	err_set(&err, CL_USAGE, "ssh-copy-id: that is no list of public keys");
+	return verb_out_error(ctx, &err);
 }
 
 int verb_key_ls(struct verb_ctx *ctx, const struct verb_args *args)

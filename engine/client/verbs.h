@@ -57,6 +57,9 @@ int verb_exec_program(struct verb_ctx *ctx, const char *const *argv);
 /* What an SSH client asked to run: a verb, else (with a project) a command as above. */
 int verb_exec_line(struct verb_ctx *ctx, const char *line);
 
+/* Public keys on stdin, one a line, as ssh-copy-id sends them: the caller's own from now on. */
+int verb_key_copy_id(struct verb_ctx *ctx);
+
 VERB(verb_deploy_deploy);
 VERB(verb_deploy_ship);
 VERB(verb_deploy_promote);
