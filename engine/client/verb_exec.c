@@ -76,12 +76,17 @@ static void begin_tty(struct relay *r)
 	r->raw = tcsetattr(r->ctx->in, TCSADRAIN, &raw) == 0;
 }
 
+static void end_signals(struct relay *r)
+{
+	close(r->signals);
+	pthread_sigmask(SIG_SETMASK, &r->old_mask, NULL);
+}
+
 static void finish(struct relay *r)
 {
 	if (r->raw)
 		tcsetattr(r->ctx->in, TCSADRAIN, &r->old_tty);
-	close(r->signals);
-	pthread_sigmask(SIG_SETMASK, &r->old_mask, NULL);
+	end_signals(r);
 	client_exec_close(&r->x);
 }
 
@@ -231,13 +236,24 @@ static void let_go(struct relay *r)
 	close(null);
 }
 
+/* A program with our pipes may be heard by its client before we know that it runs: a signal for it
+ * that comes meanwhile waits. */
 static int open_relay(struct relay *r, const char *socket, const char *ticket, struct cl_err *err)
 {
 	static const int own[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	int rc;
 
-	if (r->ctx->direct)
-		return client_exec_give(&r->x, socket, ticket, own, err);
-	return client_exec_open(&r->x, socket, ticket, err);
+	if (r->ctx->direct) {
+		begin_signals(r);
+		rc = client_exec_give(&r->x, socket, ticket, own, err);
+		if (rc < 0)
+			end_signals(r);
+		return rc;
+	}
+	rc = client_exec_open(&r->x, socket, ticket, err);
+	if (rc == 0)
+		begin_signals(r);
+	return rc;
 }
 
 static int relay(struct verb_ctx *ctx, const json_t *ticket)
@@ -254,7 +270,6 @@ static int relay(struct verb_ctx *ctx, const json_t *ticket)
 	for (int i = 0; i < 3 && !r->x.given; i++)
 		sock_nonblock(r->x.fds[i], 1);
 	r->deadline = ctx->timeout_s ? clock_ms() + (int64_t)ctx->timeout_s * 1000 : 0;
-	begin_signals(r);
 	begin_tty(r);
 	if (r->x.early_len)
 		ctx->out(ctx->arg, r->x.early, r->x.early_len, true);
