@@ -504,6 +504,31 @@ static int credential_take(struct kube_api *a, bool renew, struct credential *c,
 	return rc;
 }
 
+int kube_api_who_take(struct kube_api *a, struct kube_api_who *out, struct cl_err *err)
+{
+	struct credential c;
+
+	memset(out, 0, sizeof(*out));
+	if (credential_take(a, false, &c, err) != 0)
+		return -1;
+	(void)mem_copy_str(out->server, sizeof(out->server), a->config.server);
+	out->ca = mem_strdup(a->config.ca);
+	out->header = c.header;
+	out->cert = c.cert;
+	out->key = c.key;
+	out->any_server = a->config.any_server;
+	return 0;
+}
+
+void kube_api_who_clear(struct kube_api_who *w)
+{
+	struct credential c = { w->header, w->cert, w->key };
+
+	credential_clear(&c);
+	mem_free(w->ca);
+	memset(w, 0, sizeof(*w));
+}
+
 static void credential_clear(struct credential *c)
 {
 	if (c->header)

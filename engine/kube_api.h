@@ -56,6 +56,19 @@ int kube_api_stream(struct kube_api *a, const char *kind, const char *ns, const 
 /* What of the API groups' versions is served: "policy", "v1". */
 bool kube_api_serves(struct kube_api *a, const char *group, const char *version);
 
+/* Who we are, for a connection that is not made here (a WebSocket).  Blocks as a plug-in does; the caller's:
+ * kube_api_who_clear(). */
+struct kube_api_who {
+	char server[1024];       /* "https://HOST:PORT" */
+	char *ca;                /* PEM; NULL = what the machine trusts */
+	char *header;            /* "Authorization: Bearer ...", or NULL */
+	char *cert, *key;        /* PEM, both or none */
+	bool any_server;
+};
+
+int kube_api_who_take(struct kube_api *a, struct kube_api_who *out, struct cl_err *err);
+void kube_api_who_clear(struct kube_api_who *w);
+
 /* Percent-encode for a query; caller frees. */
 char *kube_api_escape(const char *s);
 

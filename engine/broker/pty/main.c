@@ -6,12 +6,12 @@
  *   codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]
  *   codinglab-pty take PROGRAM [ARGUMENT...]                   (take.h: no terminal, but pipes)
  *   codinglab-pty dial PORT                                   (dial.h)
+ *   codinglab-pty serve                                       (serve.h)
  *
  * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
  * with its exit status (128 + n for a signal).  Signals that ask to end are passed on.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@
 
 #include "engine/broker/pty/dial.h"
 #include "engine/broker/pty/take.h"
+#include "engine/broker/pty/serve.h"
+#include "engine/broker/pty/terminal.h"
 
 #define FAILED 125 /* as container engines say of themselves */
 
@@ -40,25 +42,6 @@ static int die(const char *what)
 {
 	fprintf(stderr, "codinglab-pty: %s: %s\n", what, strerror(errno));
 	return FAILED;
-}
-
-/* A new terminal of this size; *master and *slave are open.  0 or -1. */
-static int open_terminal(const char *rows, const char *cols, int *master, int *slave)
-{
-	struct winsize size = {.ws_row = (unsigned short)strtoul(rows, NULL, 10),
-	    .ws_col = (unsigned short)strtoul(cols, NULL, 10)};
-	char name[64];
-
-	*master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (*master < 0 || grantpt(*master) < 0 || unlockpt(*master) < 0 ||
-	    ptsname_r(*master, name, sizeof(name)) != 0)
-		return -1;
-	*slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (*slave < 0)
-		return -1;
-	if (size.ws_row > 0 && size.ws_col > 0)
-		ioctl(*master, TIOCSWINSZ, &size);
-	return 0;
 }
 
 static int hand_over(const char *path, int master)
@@ -123,11 +106,13 @@ int main(int argc, char **argv)
 		return dial_run(argv[2]);
 	if (argc >= 3 && strcmp(argv[1], "take") == 0)
 		return take_run(argv + 2);
+	if (argc == 2 && strcmp(argv[1], "serve") == 0)
+		return serve_run();
 	if (argc < 5) {
 		fprintf(stderr, "usage: codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]\n");
 		return FAILED;
 	}
-	if (open_terminal(argv[2], argv[3], &master, &slave) < 0)
+	if (terminal_open(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), &master, &slave) < 0)
 		return die("no terminal");
 	if (hand_over(argv[1], master) < 0)
 		return die("the broker does not take the terminal");
