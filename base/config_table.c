@@ -98,6 +98,11 @@ const struct config_option config_table[] = {
 	"HOST:PORT of the repository as the cluster's nodes reach it; \"\" = as this machine does"},
     {"kube.prefix", CONFIG_STR, "codinglab", 0, 0,
 	"first part of the names of its namespaces: labs that share a cluster need different ones"},
+    {"kube.exec_socket", CONFIG_PATH, "${run}/pod-exec.sock", 0, 0,
+	"programs in pods, to clients with a ticket of the engine"},
+    {"kube.workspaces", CONFIG_STR, "", 0, 0,
+	"where nodes find the folder ${state}/projects: /FOLDER or nfs://SERVER/FOLDER; then dev containers are pods;"
+	" \"\" = they run on this machine"},
     {"kube.storage", CONFIG_STR, "1Gi", 0, 0, "room for each database in the cluster"},
     {"registry.port", CONFIG_INT, "0", 0, 65535,
         "port of the repository on the loopback address, 0 = none"},

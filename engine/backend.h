@@ -86,6 +86,8 @@ struct backend_instance {     /* one observed container */
 	double cpu;               /* percent of one core since the last look, < 0 unknown */
 	int64_t memory;           /* bytes, < 0 unknown */
 	bool ready;               /* of an environment that is applied whole: it serves */
+	char why[220];            /* where its start stands, or why it does not start; or "" */
+	bool stuck;               /* it does not start as things are */
 };
 
 struct backend_list {
@@ -133,6 +135,9 @@ struct backend_traffic {      /* what the edge measures for one tier of a slot *
 	int64_t active;           /* requests in flight */
 	int64_t errors;           /* since start */
 };
+
+/* How tickets begin that kube.exec_socket takes; all others are runtime.exec_socket's. */
+#define BACKEND_TICKET_POD "pod:"
 
 struct backend_exec {
 	char name[80];            /* container */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "engine/backend_local.h"
 #include "engine/kube_cluster.h"
+#include "engine/kube_dev.h"
 #include "engine/kube_env.h"
 #include "engine/kube_log.h"
 #include "engine/kube_watch.h"
@@ -73,6 +74,7 @@ static void registry_take(struct kube_cluster *c)
 static int cluster_open(struct kube_cluster *c, struct cl_err *err)
 {
 	cl_autofree char *conf = mem_printf("%s/web/nginx.conf", config_str("images.dir"));
+	cl_autofree char *helper = mem_printf("%s/codinglab-pty", config_str("bin.dir"));
 	struct kube_config config;
 
 	c->nginx_conf = file_take(conf, err);
@@ -87,6 +89,9 @@ static int cluster_open(struct kube_cluster *c, struct cl_err *err)
 		c->password[strcspn(c->password, "\r\n")] = '\0';
 	}
 	registry_take(c);
+	c->exec = kube_exec_new(config_str("kube.exec_socket"), helper, &c->exec_error);
+	if (!c->exec)
+		log_error("programs in pods: %s", c->exec_error.message);
 	return 0;
 }
 
@@ -117,6 +122,7 @@ static void kube_close(struct backend *b)
 	backend_local_ops.close(b);
 	if (!c)
 		return;
+	kube_exec_free(c->exec);
 	kube_api_free(c->api);
 	kube_state_clear(&c->state);
 	mem_free(c->nginx_conf);
@@ -139,6 +145,10 @@ static int kube_observe(struct backend *b, int64_t project, bool with_stats,
 
 	if (backend_local_ops.observe(b, project, with_stats, out, err) != 0)
 		return -1;
+	if (kube_dev_used() && kube_dev_observe(b, project, out, err) != 0) {
+		backend_list_clear(out);
+		return -1;
+	}
 	pthread_mutex_lock(&c->lock);
 	out->items = mem_resize(out->items, out->n + c->state.n + 1, sizeof(*out->items));
 	for (size_t i = 0; i < c->state.n; i++)
@@ -172,15 +182,58 @@ static int kube_logs(struct backend *b, const char *name, int tail, bool follow,
 	return kube_log_read(of(b)->api, p.ns, p.pod, tail, follow, job, err);
 }
 
+static int exec_in(struct kube_cluster *c, const struct kube_exec_pod *pod,
+    const struct backend_exec *e, char *ticket, size_t size, struct cl_err *err)
+{
+	if (kube_cluster_there(c, err) != 0)
+		return -1;
+	if (c->exec)
+		return kube_exec_ticket(c->exec, c->api, pod, e, ticket, size, err);
+	return err_set(err, CL_UNAVAILABLE, "programs in pods: %s", c->exec_error.message);
+}
+
 static int kube_exec(struct backend *b, const struct backend_exec *e, char *ticket, size_t size,
     struct cl_err *err)
 {
+	struct kube_exec_pod pod = { 0 };
 	struct kube_state_pod p;
+	int64_t project;
 
+	if (kube_dev_name(e->name, &project))
+		return kube_dev_pod(b, project, &pod, err) == 0 ? exec_in(of(b), &pod, e, ticket, size, err) :
+		    -1;
 	if (!pod_of(of(b), e->name, &p))
 		return backend_local_ops.exec(b, e, ticket, size, err);
-	err_set(err, CL_NOT_IMPLEMENTED, "entering an instance in a cluster: not implemented yet");
-	return err_hint(err, "kubectl -n %s exec -it %s -- sh", p.ns, p.pod);
+	(void)mem_copy_str(pod.ns, sizeof(pod.ns), p.ns);
+	(void)mem_copy_str(pod.pod, sizeof(pod.pod), p.pod);
+	(void)mem_copy_str(pod.uid, sizeof(pod.uid), p.uid);
+	(void)mem_copy_str(pod.container, sizeof(pod.container), p.seen.tier);
+	return exec_in(of(b), &pod, e, ticket, size, err);
+}
+
+/* --- dev containers --------------------------------------------------------------------------- */
+
+static int kube_apply(struct backend *b, const struct backend_spec *spec, struct cl_err *err)
+{
+	return kube_dev_used() && strcmp(spec->env, "ide") == 0 ? kube_dev_apply(b, spec, err) :
+	    backend_local_ops.apply(b, spec, err);
+}
+
+static int kube_remove(struct backend *b, const char *name, int grace_s, struct cl_err *err)
+{
+	int64_t project;
+
+	/* one of this machine may be left from before pods were chosen */
+	if (kube_dev_name(name, &project) && kube_dev_remove(b, project, grace_s, err) != 0)
+		return -1;
+	return backend_local_ops.remove(b, name, grace_s, err);
+}
+
+static int kube_workspace_remove(struct backend *b, int64_t project, uint32_t uid, struct cl_err *err)
+{
+	if (kube_dev_used() && kube_dev_forget(b, project, err) != 0)
+		return -1;
+	return backend_local_ops.workspace_remove(b, project, uid, err);
 }
 
 /* --- being told ------------------------------------------------------------------------------- */
@@ -204,6 +257,9 @@ static void complete_ops(void)
 	all.open = kube_open;
 	all.close = kube_close;
 	all.observe = kube_observe;
+	all.apply = kube_apply;
+	all.remove = kube_remove;
+	all.workspace_remove = kube_workspace_remove;
 	all.logs = kube_logs;
 	all.exec = kube_exec;
 	all.env_apply = kube_env_apply;

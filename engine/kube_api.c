@@ -62,6 +62,7 @@ static const struct {
 	{ "ResourceQuota", "api/v1", "resourcequotas", false },
 	{ "LimitRange", "api/v1", "limitranges", false },
 	{ "PersistentVolumeClaim", "api/v1", "persistentvolumeclaims", false },
+	{ "PersistentVolume", "api/v1", "persistentvolumes", true },
 	{ "Event", "api/v1", "events", false },
 	{ "Deployment", "apis/apps/v1", "deployments", false },
 	{ "ReplicaSet", "apis/apps/v1", "replicasets", false },

@@ -9,11 +9,14 @@
 #include <jansson.h>
 #include "engine/backend.h"
 #include "engine/kube_api.h"
+#include "engine/kube_exec.h"
 #include "engine/kube_manifest.h"
 #include "engine/kube_state.h"
 
 struct kube_cluster {
 	struct kube_api *api;
+	struct kube_exec *exec;  /* programs in pods; NULL: could not be opened, exec_error says why */
+	struct cl_err exec_error;
 	const char *lab;         /* this lab's identity: backend.lab */
 	const char *prefix;      /* of its namespaces */
 	char *nginx_conf;        /* the Web image's */

@@ -28,14 +28,16 @@ static struct kube_cluster *of(struct backend *b)
 /* --- images ----------------------------------------------------------------------------------- */
 
 /* An image of this machine's store as pods pull it: pushed, by digest. */
-static char *image_ref(struct backend *b, const struct backend_env *e, const struct backend_spec *s,
+char *kube_env_image(struct backend *b, const struct backend_env *e, const struct backend_spec *s,
     const struct backend_job *job, struct cl_err *err)
 {
 	struct kube_cluster *c = of(b);
 	bool app = strcmp(s->tier, "was") == 0 || strcmp(s->tier, "job") == 0;
-	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) :
-	    mem_printf("stack/%s", s->image);
-	cl_autofree char *tag = app ? mem_printf("v%d", s->release) : mem_strdup("latest");
+	bool saved = strncmp(s->image, "sha256:", 7) == 0;
+	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) : saved ?
+	    mem_printf("save/p%" PRId64, e->project) : mem_printf("stack/%s", s->image);
+	cl_autofree char *tag = app ? mem_printf("v%d", s->release) : mem_strdup(saved ?
+	    "loaded" : "latest");
 	cl_autofree char *key = mem_printf("%s %s", repository, s->image);
 	char digest[BACKEND_DIGEST], *ref;
 	const char *had;
@@ -147,7 +149,7 @@ static void disruption(struct kube_cluster *c)
 	c->disruption = found;
 }
 
-static void manifest_begin(struct kube_cluster *c, struct kube_manifest *m, const struct backend_env *e)
+void kube_env_manifest(struct kube_cluster *c, struct kube_manifest *m, const struct backend_env *e)
 {
 	memset(m, 0, sizeof(*m));
 	pthread_mutex_lock(&c->lock);
@@ -174,9 +176,9 @@ int kube_env_apply(struct backend *b, const struct backend_env *e,
 	int rc = kube_cluster_there(c, err);
 
 	for (size_t i = 0; rc == 0 && i < e->ntiers; i++)
-		rc = (refs[i] = image_ref(b, e, &e->tiers[i].spec, job, err)) ? 0 : -1;
+		rc = (refs[i] = kube_env_image(b, e, &e->tiers[i].spec, job, err)) ? 0 : -1;
 	if (rc == 0) {
-		manifest_begin(c, &m, e);
+		kube_env_manifest(c, &m, e);
 		for (size_t i = 0; i < e->ntiers; i++)
 			m.images[i] = refs[i];
 		list = kube_manifest_make(&m);
@@ -272,7 +274,7 @@ static int remove_kind(struct kube_cluster *c, const char *kind, const char *ns,
 }
 
 /* The last project of a user's environment takes the namespace with it, if it is ours. */
-static int remove_namespace(struct kube_cluster *c, const char *ns, struct cl_err *err)
+int kube_env_remove_namespace(struct kube_cluster *c, const char *ns, struct cl_err *err)
 {
 	struct cl_err why = { 0 };
 	json_t *list = NULL, *is = NULL;
@@ -317,7 +319,7 @@ int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
 	json_decref(pods);
 	if (left > 0)
 		return 1;
-	return data ? remove_namespace(c, ns, err) : 0;
+	return data ? kube_env_remove_namespace(c, ns, err) : 0;
 }
 
 /* --- one command ------------------------------------------------------------------------------ */
@@ -356,7 +358,7 @@ int kube_env_run(struct backend *b, const struct backend_env *e,
     const struct backend_spec *spec, const struct backend_job *job, int *status, struct cl_err *err)
 {
 	struct kube_cluster *c = of(b);
-	cl_autofree char *ref = kube_cluster_there(c, err) == 0 ? image_ref(b, e, spec, job, err) : NULL;
+	cl_autofree char *ref = kube_cluster_there(c, err) == 0 ? kube_env_image(b, e, spec, job, err) : NULL;
 	char ns[KUBE_MANIFEST_NS], secret[160];
 	struct cl_err ignored = { 0 };
 	struct kube_manifest m;
@@ -365,7 +367,7 @@ int kube_env_run(struct backend *b, const struct backend_env *e,
 
 	if (!ref)
 		return -1;
-	manifest_begin(c, &m, e);
+	kube_env_manifest(c, &m, e);
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	list = kube_manifest_job(&m, spec, ref);
 	rc = apply_all(c, list, NULL, 0, err);

@@ -295,7 +295,8 @@ int kube_exec_ticket(struct kube_exec *x, struct kube_api *api, const struct kub
 		    "execution: the command is too long" : why.message);
 	else if (t->path && kube_api_who_take(api, &t->who, err) == 0) {
 		randombytes_buf(secret, sizeof(secret));
-		sodium_bin2hex(t->id, sizeof(t->id), secret, sizeof(secret));
+		(void)snprintf(t->id, sizeof(t->id), BACKEND_TICKET_POD);
+		sodium_bin2hex(t->id + strlen(t->id), sizeof(t->id) - strlen(t->id), secret, sizeof(secret));
 		t->expires_ms = clock_ms() + TICKET_LIFE_MS;
 		if (mem_copy_str(ticket, size, t->id) == 0 && ticket_keep(x, t, err) == 0)
 			return 0;

@@ -27,7 +27,7 @@ struct kube_exec_pod {
 struct kube_exec *kube_exec_new(const char *socket, const char *helper, struct cl_err *err);
 void kube_exec_free(struct kube_exec *x);
 
-/* Worker threads: prepare an execution; a ticket of 64 hex digits into ticket (>= 65 bytes). */
+/* Worker threads: prepare an execution; a ticket into ticket (>= 69 bytes). */
 int kube_exec_ticket(struct kube_exec *x, struct kube_api *api, const struct kube_exec_pod *pod,
     const struct backend_exec *e, char *ticket, size_t size, struct cl_err *err);
 /* Worker threads: a command in a pod to its end.  input may be NULL, output (NULL: not wanted) takes what

@@ -7,7 +7,7 @@
 #include "engine/kube_exec.h"
 #include "engine/kube_stream.h"
 
-#define KUBE_EXEC_TICKET 65
+#define KUBE_EXEC_TICKET 69 /* BACKEND_TICKET_POD and 64 hex digits */
 
 struct kube_exec_ticket {        /* an execution that waits to be opened; heap */
 	struct kube_exec_ticket *next;

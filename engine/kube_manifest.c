@@ -386,6 +386,15 @@ json_t *kube_manifest_make(const struct kube_manifest *m)
 	return d.list;
 }
 
+json_t *kube_manifest_user(const struct kube_manifest *m)
+{
+	struct made d = { .m = m, .list = json_array() };
+
+	kube_manifest_namespace(d.ns, sizeof(d.ns), m->prefix, m->env->owner, m->env->env);
+	add_user(&d);
+	return d.list;
+}
+
 json_t *kube_manifest_project(const struct kube_manifest *m)
 {
 	struct made d = { .m = m, .list = json_array() };

@@ -36,6 +36,8 @@ struct kube_manifest {
 json_t *kube_manifest_make(const struct kube_manifest *m);
 /* The same without what belongs to its user rather than to the project. */
 json_t *kube_manifest_project(const struct kube_manifest *m);
+/* What belongs to its user: the namespace with its quota, limits, policies and account. */
+json_t *kube_manifest_user(const struct kube_manifest *m);
 /* A pod for one command of the project, ended when that ends. */
 json_t *kube_manifest_job(const struct kube_manifest *m, const struct backend_spec *spec,
     const char *image);

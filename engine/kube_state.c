@@ -74,7 +74,8 @@ static struct kube_state_pod *pod_take(struct kube_state *s, const struct backen
 	int n = 1;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->pods[i].pod, name) == 0 && strcmp(s->pods[i].ns, ns) == 0)
+		if (strcmp(s->pods[i].pod, name) == 0 && strcmp(s->pods[i].ns, ns) == 0 &&
+		    strcmp(s->pods[i].uid, text(meta, "uid")) == 0)
 			return &s->pods[i];
 	while (taken(s, e, tier, n))
 		n++;
@@ -83,6 +84,7 @@ static struct kube_state_pod *pod_take(struct kube_state *s, const struct backen
 	memset(p, 0, sizeof(*p));
 	(void)mem_copy_str(p->ns, sizeof(p->ns), ns);
 	(void)mem_copy_str(p->pod, sizeof(p->pod), name);
+	(void)mem_copy_str(p->uid, sizeof(p->uid), text(meta, "uid"));
 	p->seen.project = e->project;
 	(void)mem_copy_str(p->seen.env, sizeof(p->seen.env), e->env);
 	(void)mem_copy_str(p->seen.tier, sizeof(p->seen.tier), tier);
@@ -110,7 +112,8 @@ static void forget(struct kube_state *s, const struct backend_env *e, const json
 
 		json_array_foreach(pods, i, pod)
 			there = there || (!going(pod) && strcmp(text(json_object_get(pod, "metadata"),
-			    "name"), s->pods[k].pod) == 0);
+			    "name"), s->pods[k].pod) == 0 && strcmp(text(json_object_get(pod,
+			    "metadata"), "uid"), s->pods[k].uid) == 0);
 		if (there)
 			s->pods[kept++] = s->pods[k];
 	}

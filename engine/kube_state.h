@@ -10,6 +10,7 @@
 
 struct kube_state_pod {          /* a pod and the number that it has among its tier's */
 	char ns[80], pod[80];
+	char uid[64];            /* of the pod */
 	struct backend_instance seen;
 };
 

@@ -34,7 +34,8 @@ static void changed_cb(void *arg, const json_t *o, bool gone)
 
 	if (!project || !env || !tier || strcmp(tier, "job") == 0)
 		return;
-	(void)snprintf(change.name, sizeof(change.name), "p%.12s-%.7s-%.7s-1-r0", project, env, tier);
+	(void)snprintf(change.name, sizeof(change.name), strcmp(env, "ide") == 0 ? "p%.12s-dev" :
+	    "p%.12s-%.7s-%.7s-1-r0", project, env, tier);
 	(void)mem_copy_str(change.what, sizeof(change.what), gone ? "remove" : "change");
 	w->cb(w->arg, &change);
 }

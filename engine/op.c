@@ -386,9 +386,14 @@ void op_waits(struct engine *e, int64_t project, const char *env, const char *wh
 	char step[600];
 
 	(void)snprintf(step, sizeof(step), "waiting for the container runtime: %s", why);
+	op_says(e, project, env, step);
+}
+
+void op_says(struct engine *e, int64_t project, const char *env, const char *what)
+{
 	for (struct op_live *o = e->ops->live; o != NULL; o = o->next)
 		if (o->settling && o->project == project && strcmp(o->env, env) == 0)
-			op_step(e, o->id, step);
+			op_step(e, o->id, what);
 }
 
 /* --- inside ----------------------------------------------------------------------------------- */

@@ -95,5 +95,7 @@ void op_settled(struct engine *e, int64_t project, const char *env, uint64_t pas
     const struct cl_err *why, const char *result);
 /* The runtime does not answer: say so in the steps of what waits for it. */
 void op_waits(struct engine *e, int64_t project, const char *env, const char *why);
+/* Where things stand, said in the same steps. */
+void op_says(struct engine *e, int64_t project, const char *env, const char *what);
 
 #endif

@@ -22,6 +22,7 @@ static void operate_swept(struct engine *e);
 static const struct reconcile_hooks operate_hooks = {
 	.settled = op_settled,
 	.waits = op_waits,
+	.says = op_says,
 	.failed = op_failed,
 	.step = op_step,
 	.line = op_line,

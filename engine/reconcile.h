@@ -22,6 +22,8 @@ struct reconcile_hooks {
 	    const struct cl_err *why, const char *result);
 	/* The runtime does not answer. */
 	void (*waits)(struct engine *e, int64_t project, const char *env, const char *why);
+	/* Where the start of something stands. */
+	void (*says)(struct engine *e, int64_t project, const char *env, const char *what);
 	/* The release of this operation was taken back. */
 	void (*failed)(struct engine *e, int64_t op, const struct cl_err *why);
 	void (*step)(struct engine *e, int64_t op, const char *text);

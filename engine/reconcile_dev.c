@@ -19,7 +19,9 @@
 #include "engine/store_save.h"
 
 #define DEV_START_MS 60000
+#define DEV_STUCK_MS 1500     /* what does not start is told after so long: it may come right by itself */
 #define DEV_POLL_MS 50
+#define DEV_SLOW_POLL_MS 250  /* after the first second */
 #define DEV_FETCH_S 900
 #define DEV_LOCKS 16
 
@@ -101,13 +103,45 @@ int reconcile_dev_spec(struct engine *e, int64_t project, struct backend_spec *s
 	return 0;
 }
 
+struct dev_news {
+	int64_t project;
+	char what[220];
+};
+
+static void dev_news_cb(struct engine *e, void *arg)
+{
+	struct dev_news *n = arg;
+	struct cl_err err = { 0 };
+	struct store_project p;
+
+	if (!e->stopping && store_project_get(e->store, n->project, &p, &err) == 0 &&
+	    strcmp(p.dev_state, "running") != 0) {
+		(void)store_project_set_dev(e->store, n->project, p.dev_want, "starting", n->what, &err);
+		event_publish(e, EVENT_DEV_STATE, n->project, NULL, "", json_pack("{s:s, s:s}", "state",
+		    "starting", "reason", n->what), "dev container starting: %s", n->what);
+		e->reconcile->hooks.says(e, n->project, "ide", n->what);
+	}
+	mem_free(n);
+}
+
+/* Where the start stands, from a worker. */
+static void dev_say(struct engine *e, int64_t project, const char *what)
+{
+	struct dev_news *n = mem_alloc(sizeof(*n));
+
+	n->project = project;
+	(void)mem_copy_str(n->what, sizeof(n->what), what);
+	engine_post(e, dev_news_cb, n);
+}
+
 int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_cancel_cb *stop,
     void *arg, struct cl_err *err)
 {
 	pthread_mutex_t *lock = &dev_locks[spec->project % DEV_LOCKS];
-	int64_t until = clock_ms() + DEV_START_MS;
+	int64_t begun = clock_ms(), until = begun + DEV_START_MS, stuck = 0;
 	struct backend_instance seen;
-	int rc;
+	char why[sizeof(seen.why)] = "";
+	int rc, nap;
 
 	/* several terminals may ask at once: one of them starts it */
 	(void)pthread_mutex_lock(lock);
@@ -123,12 +157,21 @@ int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_
 			    seen.exit_code);
 		else if (stop != NULL && stop(arg))
 			rc = err_set(err, CL_FAILED, "dev container: interrupted");
+		else if (seen.stuck && stuck != 0 && clock_ms() - stuck > DEV_STUCK_MS)
+			rc = err_set(err, CL_FAILED, "dev container: %s", seen.why);
 		else if (clock_ms() > until)
-			rc = err_set(err, CL_TIMEOUT, "dev container: not running after %d s",
-			    DEV_START_MS / 1000);
-		else
-			(void)nanosleep(&(struct timespec){ .tv_nsec = DEV_POLL_MS * 1000000L },
-			    NULL);
+			rc = err_set(err, CL_TIMEOUT, "dev container: not running after %d s%s%s",
+			    DEV_START_MS / 1000, seen.why[0] ? ": " : "", seen.why);
+		if (rc != 0)
+			break;
+		stuck = !seen.stuck ? 0 : stuck != 0 ? stuck : clock_ms();
+		if (strcmp(seen.why, why) != 0) { /* it goes on: a large image takes its time */
+			(void)mem_copy_str(why, sizeof(why), seen.why);
+			dev_say(e, spec->project, why);
+			until = clock_ms() + (strstr(why, "pulling") ? DEV_FETCH_S * 1000 : DEV_START_MS);
+		}
+		nap = clock_ms() - begun < 1000 ? DEV_POLL_MS : DEV_SLOW_POLL_MS;
+		(void)nanosleep(&(struct timespec){ .tv_nsec = nap * 1000000L }, NULL);
 	}
 	(void)pthread_mutex_unlock(lock);
 	return rc;

@@ -358,7 +358,8 @@ static int exec_then_cb(struct engine *e, struct request *r, struct reply *p, vo
 	(void)r;
 	if (err->code == CL_OK)
 		reply_json(p, 200, json_pack("{s:s, s:s}", "ticket", j->ticket, "socket",
-		    config_str("runtime.exec_socket")));
+		    config_str(strncmp(j->ticket, BACKEND_TICKET_POD, strlen(BACKEND_TICKET_POD)) == 0 ?
+		    "kube.exec_socket" : "runtime.exec_socket")));
 	if (dev) /* its entry learns what happened */
 		(void)reconcile_kick(e, j->project, "ide");
 	exec_free(j);
