@@ -98,7 +98,7 @@ const struct config_option config_table[] = {
 	"HOST:PORT of the repository as the cluster's nodes reach it; \"\" = as this machine does"},
     {"kube.prefix", CONFIG_STR, "codinglab", 0, 0,
 	"first part of the names of its namespaces: labs that share a cluster need different ones"},
-    {"kube.exec_socket", CONFIG_PATH, "${run}/pod-exec.sock", 0, 0,
+    {"kube.exec_socket", CONFIG_PATH, "${run}/pods/exec.sock", 0, 0,
 	"programs in pods, to clients with a ticket of the engine"},
     {"kube.workspaces", CONFIG_STR, "", 0, 0,
 	"where nodes find the folder ${state}/projects: /FOLDER or nfs://SERVER/FOLDER; then dev containers are pods;"

@@ -17,6 +17,7 @@
 #include "engine/kube_dev.h"
 #include "engine/kube_env.h"
 #include "engine/kube_log.h"
+#include "engine/kube_ticket.h"
 #include "engine/kube_watch.h"
 #include "engine/repository.h"
 
@@ -188,7 +189,7 @@ static int exec_in(struct kube_cluster *c, const struct kube_exec_pod *pod,
 	if (kube_cluster_there(c, err) != 0)
 		return -1;
 	if (c->exec)
-		return kube_exec_ticket(c->exec, c->api, pod, e, ticket, size, err);
+		return kube_ticket_make(c->exec, c->api, pod, e, ticket, size, err);
 	return err_set(err, CL_UNAVAILABLE, "programs in pods: %s", c->exec_error.message);
 }
 

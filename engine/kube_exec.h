@@ -1,7 +1,7 @@
 /*
  * Executions in pods: a thread with a loop of its own, which speaks engine/api/exec_proto.h with sessions
  * and verbs on kube.exec_socket and WebSockets with the cluster (kube_stream.h).  A ticket is prepared by
- * a worker (kube_exec_ticket), taken by the uid that it is for, once, within 30 s.
+ * a worker (kube_ticket.h), taken by the uid that it is for, once, within 30 s.
  *
  *   client ══ descriptors ══ relay (kube_relay.c) ══ WebSocket ══ API server ── kubelet ── codinglab-pty ── program
  */
@@ -26,14 +26,5 @@ struct kube_exec_pod {
 /* helper: the program codinglab-pty on this machine. */
 struct kube_exec *kube_exec_new(const char *socket, const char *helper, struct cl_err *err);
 void kube_exec_free(struct kube_exec *x);
-
-/* Worker threads: prepare an execution; a ticket into ticket (>= 69 bytes). */
-int kube_exec_ticket(struct kube_exec *x, struct kube_api *api, const struct kube_exec_pod *pod,
-    const struct backend_exec *e, char *ticket, size_t size, struct cl_err *err);
-/* Worker threads: a command in a pod to its end.  input may be NULL, output (NULL: not wanted) takes what
- * fits.  0 and its status, or -1. */
-int kube_exec_run(struct kube_exec *x, struct kube_api *api, const struct kube_exec_pod *pod,
-    char *const *argv, const void *input, size_t len, struct buf *output, int timeout_s, int *status,
-    struct cl_err *err);
 
 #endif

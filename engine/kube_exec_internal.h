@@ -1,13 +1,16 @@
-/* Between kube_exec.c, kube_exec_run.c and kube_relay.c: what happens on the executions' loop. */
+/* Between kube_exec.c, kube_command.c and kube_relay.c: what happens on the executions' loop. */
 #ifndef ENGINE_KUBE_EXEC_INTERNAL_H
 #define ENGINE_KUBE_EXEC_INTERNAL_H
 
 #include <pthread.h>
 #include <uv.h>
-#include "engine/kube_exec.h"
+#include "base/buf.h"
+#include "engine/kube_api.h"
 #include "engine/kube_stream.h"
 
 #define KUBE_EXEC_TICKET 69 /* BACKEND_TICKET_POD and 64 hex digits */
+
+struct kube_exec;
 
 struct kube_exec_ticket {        /* an execution that waits to be opened; heap */
 	struct kube_exec_ticket *next;

@@ -134,13 +134,41 @@ static void dev_say(struct engine *e, int64_t project, const char *what)
 	engine_post(e, dev_news_cb, n);
 }
 
+/* A start that is being waited for. */
+struct dev_wait {
+	int64_t begun, until, stuck; /* clock_ms(); stuck 0 = it goes on */
+	char why[220];
+};
+
+/* -1 when there is nothing more to wait for. */
+static int dev_wait_more(struct engine *e, struct dev_wait *w, const struct backend_instance *seen,
+    int64_t project, struct cl_err *err)
+{
+	int64_t now = clock_ms();
+
+	if (seen->state == BACKEND_EXITED)
+		return err_set(err, CL_FAILED, "dev container: ended with status %d%s%s", seen->exit_code,
+		    seen->why[0] ? ": " : "", seen->why);
+	if (seen->stuck && w->stuck != 0 && now - w->stuck > DEV_STUCK_MS)
+		return err_set(err, CL_FAILED, "dev container: %s", seen->why);
+	if (now > w->until)
+		return err_set(err, CL_TIMEOUT, "dev container: not running after %lld s%s%s",
+		    (long long)(now - w->begun) / 1000, seen->why[0] ? ": " : "", seen->why);
+	w->stuck = !seen->stuck ? 0 : w->stuck != 0 ? w->stuck : now;
+	if (strcmp(seen->why, w->why) != 0) { /* it goes on: a large image takes its time */
+		(void)mem_copy_str(w->why, sizeof(w->why), seen->why);
+		dev_say(e, project, w->why);
+		w->until = now + (strstr(w->why, "pulling") ? DEV_FETCH_S * 1000 : DEV_START_MS);
+	}
+	return 0;
+}
+
 int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_cancel_cb *stop,
     void *arg, struct cl_err *err)
 {
 	pthread_mutex_t *lock = &dev_locks[spec->project % DEV_LOCKS];
-	int64_t begun = clock_ms(), until = begun + DEV_START_MS, stuck = 0;
 	struct backend_instance seen;
-	char why[sizeof(seen.why)] = "";
+	struct dev_wait w = { 0 };
 	int rc, nap;
 
 	/* several terminals may ask at once: one of them starts it */
@@ -148,30 +176,19 @@ int reconcile_dev_up(struct engine *e, const struct backend_spec *spec, backend_
 	rc = dev_look(e, spec, &seen, err);
 	if (rc == 0 && seen.state != BACKEND_RUNNING)
 		rc = e->backend.ops->apply(&e->backend, spec, err);
+	w.begun = clock_ms();
+	w.until = w.begun + DEV_START_MS;
 	while (rc == 0 && seen.state != BACKEND_RUNNING) {
 		rc = dev_look(e, spec, &seen, err);
 		if (rc != 0 || seen.state == BACKEND_RUNNING)
 			break;
-		if (seen.state == BACKEND_EXITED)
-			rc = err_set(err, CL_FAILED, "dev container: ended with status %d",
-			    seen.exit_code);
-		else if (stop != NULL && stop(arg))
+		if (stop != NULL && stop(arg))
 			rc = err_set(err, CL_FAILED, "dev container: interrupted");
-		else if (seen.stuck && stuck != 0 && clock_ms() - stuck > DEV_STUCK_MS)
-			rc = err_set(err, CL_FAILED, "dev container: %s", seen.why);
-		else if (clock_ms() > until)
-			rc = err_set(err, CL_TIMEOUT, "dev container: not running after %d s%s%s",
-			    DEV_START_MS / 1000, seen.why[0] ? ": " : "", seen.why);
-		if (rc != 0)
-			break;
-		stuck = !seen.stuck ? 0 : stuck != 0 ? stuck : clock_ms();
-		if (strcmp(seen.why, why) != 0) { /* it goes on: a large image takes its time */
-			(void)mem_copy_str(why, sizeof(why), seen.why);
-			dev_say(e, spec->project, why);
-			until = clock_ms() + (strstr(why, "pulling") ? DEV_FETCH_S * 1000 : DEV_START_MS);
-		}
-		nap = clock_ms() - begun < 1000 ? DEV_POLL_MS : DEV_SLOW_POLL_MS;
-		(void)nanosleep(&(struct timespec){ .tv_nsec = nap * 1000000L }, NULL);
+		else
+			rc = dev_wait_more(e, &w, &seen, spec->project, err);
+		nap = clock_ms() - w.begun < 1000 ? DEV_POLL_MS : DEV_SLOW_POLL_MS;
+		if (rc == 0)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = nap * 1000000L }, NULL);
 	}
 	(void)pthread_mutex_unlock(lock);
 	return rc;

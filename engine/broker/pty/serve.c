@@ -27,13 +27,12 @@
 struct served {
 	char frame[HEAD + FRAME_MAX]; /* being read from stdin */
 	size_t got;
-	char *first;                  /* of the start, kept for its words */
 	char *argv[WORDS_MAX];
 	const char *folder;
 	bool tty, started, hung_up;
 	int master;                   /* of its terminal, or -1 */
 	int input;                    /* of the program; -1 once it has ended */
-	char *waiting;                /* input that it has not taken yet */
+	const char *waiting;          /* input that it has not taken yet: in frame, which is not read into meanwhile */
 	size_t nwaiting, at;
 	bool ended;                   /* no more input will come */
 	int ends;                     /* signalfd of SIGCHLD */
@@ -41,6 +40,7 @@ struct served {
 	int64_t kill_ms;              /* when what did not take the hang-up is killed; 0 = never */
 };
 
+static char first[FRAME_MAX + 1]; /* the start, kept for its words */
 static struct served served = {.master = -1, .input = -1};
 
 static int64_t now_ms(void)
@@ -84,9 +84,7 @@ static int read_start(struct served *s, const char *payload, size_t n, unsigned 
 	char *at, *end, *text;
 	size_t words = 0;
 
-	at = s->first = malloc(n + 1);
-	if (!at)
-		return -1;
+	at = first;
 	memcpy(at, payload, n);
 	end = at + n;
 	text = field(&at, end);
@@ -160,8 +158,6 @@ static void end_input(struct served *s)
 	if (s->input >= 0)
 		close(s->input);
 	s->input = -1;
-	free(s->waiting);
-	s->waiting = NULL;
 	s->nwaiting = s->at = 0;
 }
 
@@ -180,8 +176,6 @@ static void flush(struct served *s)
 		}
 		s->at += (size_t)n;
 	}
-	free(s->waiting);
-	s->waiting = NULL;
 	s->nwaiting = s->at = 0;
 	if (s->ended && !s->tty)
 		end_input(s);
@@ -215,10 +209,7 @@ static int act(struct served *s, char type, const char *p, size_t n)
 	if (!s->started)
 		return type == 'S' ? start(s, p, n) : -1;
 	if (type == 'D' && !s->ended && s->input >= 0 && n > 0) {
-		s->waiting = malloc(n);
-		if (!s->waiting)
-			return -1;
-		memcpy(s->waiting, p, n);
+		s->waiting = p;
 		s->nwaiting = n;
 	} else if (type == 'E') {
 		s->ended = true;
@@ -292,6 +283,20 @@ static void kill_session(const struct served *s)
 	kill(s->pid, SIGKILL);
 }
 
+/* 1: the program ended. */
+static int look_after(struct served *s, int *status)
+{
+	struct signalfd_siginfo info;
+
+	if (s->kill_ms && now_ms() >= s->kill_ms && s->pid > 0) {
+		kill_session(s);
+		s->kill_ms = now_ms() + HANGUP_MS;
+	}
+	while (read(s->ends, &info, sizeof(info)) == sizeof(info))
+		;
+	return s->pid > 0 && waitpid(s->pid, status, WNOHANG) == s->pid;
+}
+
 static int turn(struct served *s, int *status)
 {
 	struct pollfd p[4] = {
@@ -300,17 +305,11 @@ static int turn(struct served *s, int *status)
 	    {.fd = s->master, .events = POLLIN},
 	    {.fd = s->ends, .events = POLLIN},
 	};
-	struct signalfd_siginfo info;
 	int64_t left = s->kill_ms ? s->kill_ms - now_ms() : -1;
 
 	if (poll(p, 4, s->kill_ms ? (left > 0 ? (int)left : 0) : -1) < 0)
 		return errno == EINTR ? 0 : -1;
-	if (s->kill_ms && now_ms() >= s->kill_ms && s->pid > 0) {
-		kill_session(s);
-		s->kill_ms = now_ms() + HANGUP_MS;
-	}
-	if (p[3].revents && read(s->ends, &info, sizeof(info)) == sizeof(info) && s->pid > 0 &&
-	    waitpid(s->pid, status, WNOHANG) == s->pid)
+	if (look_after(s, status))
 		return 1;
 	if (p[1].revents)
 		flush(s);
@@ -333,7 +332,7 @@ int serve_run(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	s->ends = signalfd(-1, &set, SFD_CLOEXEC);
+	s->ends = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->ends < 0)
 		return die("signalfd");
 	while (rc == 0)

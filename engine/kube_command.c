@@ -1,5 +1,5 @@
-/* One command in a pod to its end, asked for by a worker: see kube_exec.h. */
-#include "engine/kube_exec.h"
+/* One command in a pod to its end, asked for by a worker: see kube_command.h. */
+#include "engine/kube_command.h"
 
 #include <string.h>
 #include <time.h>
@@ -128,7 +128,7 @@ static void wait_for(struct command *c, int timeout_s)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int kube_exec_run(struct kube_exec *x, struct kube_api *api, const struct kube_exec_pod *pod,
+int kube_command_run(struct kube_exec *x, struct kube_api *api, const struct kube_exec_pod *pod,
     char *const *argv, const void *input, size_t len, struct buf *output, int timeout_s, int *status,
     struct cl_err *err)
 {
