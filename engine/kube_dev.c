@@ -14,6 +14,7 @@
 #include "engine/kube_env.h"
 
 #define TRUST_MAX (768u << 10)   /* of a ConfigMap's 1 MiB */
+#define BOUND_MS 8000            /* for a claim: some 0.1 s on a cluster at rest */
 #define GONE_MS 45000            /* for a pod to go, beyond its grace */
 
 static struct kube_cluster *of(struct backend *b)
@@ -135,14 +136,62 @@ static char *trust_take(void)
 	return NULL;
 }
 
+/* A change of the claim makes the cluster look at it at once. */
+static int ask_again(struct kube_cluster *c, const json_t *claim, int times, struct cl_err *err)
+{
+	json_t *o = json_deep_copy(claim);
+	int rc;
+
+	json_object_set_new(json_object_get(o, "metadata"), "annotations", json_pack("{s:o}",
+	    "codinglab/asked", json_sprintf("%d", times)));
+	rc = kube_api_apply(c->api, o, false, NULL, err);
+	json_decref(o);
+	return rc;
+}
+
+/*
+ * The claim after the volume was seen, the pod after the claim was bound: the cluster's controllers look again
+ * some 15 s later at what they found incomplete.
+ */
+static int wait_phase(struct kube_cluster *c, const json_t *o, struct cl_err *err)
+{
+	const char *kind = json_string_value(json_object_get(o, "kind"));
+	bool volume = strcmp(kind, "PersistentVolume") == 0, good = false, lost = false;
+	int64_t until = clock_ms() + BOUND_MS;
+	const char *phase;
+	json_t *is = NULL;
+	int asked = 0;
+
+	while (!good && !lost && clock_ms() < until) {
+		if (kube_api_get(c->api, kind, meta(o, "namespace"), meta(o, "name"), &is, err) != 0)
+			return -1;
+		phase = json_string_value(json_object_get(json_object_get(is, "status"), "phase"));
+		good = phase && (strcmp(phase, "Bound") == 0 || (volume && strcmp(phase, "Available") == 0));
+		lost = phase && strcmp(phase, volume ? "Failed" : "Lost") == 0;
+		json_decref(is);
+		is = NULL;
+		if (!good && !lost)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+		if (!good && !volume && ++asked % 8 == 0 && ask_again(c, o, asked, err) != 0)
+			return -1;
+	}
+	return good ? 0 : err_set(err, CL_FAILED, "dev container: its volume is not bound: %s %s %s",
+	    kind, meta(o, "name"), lost ? "is lost" : "waits");
+}
+
 static int apply_all(struct kube_cluster *c, const json_t *objects, struct cl_err *err)
 {
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(objects, i, o)
+	json_array_foreach(objects, i, o) {
+		const char *kind = json_string_value(json_object_get(o, "kind"));
+
 		if (kube_cluster_check(c, o, err) != 0 || kube_api_apply(c->api, o, false, NULL, err) != 0)
 			return -1;
+		if (strncmp(kind, "PersistentVolume", 16) == 0 && wait_phase(c, o, err) != 0)
+			return -1;
+	}
 	return 0;
 }
 

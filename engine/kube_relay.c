@@ -345,7 +345,7 @@ static int tell_opened(struct kube_relay *r)
 	int rc;
 
 	ipc_begin(m, EXEC_OPENED);
-	ipc_put_u32(m, r->ticket->tty);
+	ipc_put_u32(m, r->ticket->tty ? EXEC_TTY : EXEC_PIPES);
 	ipc_put_bytes(m, "", 0);
 	for (int i = 0; i < (r->ticket->tty ? 1 : SIDES); i++)
 		ipc_put_fd(m, r->theirs[i]);
@@ -400,6 +400,8 @@ static void take_ticket(struct kube_relay *r, struct ipc_in *m)
 	char id[KUBE_EXEC_TICKET];
 
 	ipc_get_str(m, id, sizeof(id));
+	while (m->fdpos < m->nfds) /* the client's own pipes: of no use so far away */
+		close(ipc_get_fd(m));
 	if (m->type != EXEC_OPEN || ipc_end(m) < 0) {
 		end(r);
 		return;

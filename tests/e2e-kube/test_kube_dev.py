@@ -15,6 +15,12 @@ from lab import free_port, wait_until
 class PodLab(KubeLab):
     """Its nodes see the state directory as this machine does."""
 
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        for v in json.loads(kubectl("get", "pv", "-l", OURS, "-o", "json", check=False) or "{}").get("items", []):
+            if (v["spec"].get("claimRef") or {}).get("namespace", "").startswith(self.prefix + "-"):
+                kubectl("delete", "pv", v["metadata"]["name"], "--wait=false", check=False)
+
     def up(self, *args):
         return super().up("--kube-workspaces", f"{self.dir}/s/projects", *args)
 
