@@ -17,6 +17,7 @@
 #include "engine/kube_dev.h"
 #include "engine/kube_env.h"
 #include "engine/kube_log.h"
+#include "engine/kube_metrics.h"
 #include "engine/kube_ticket.h"
 #include "engine/kube_watch.h"
 #include "engine/repository.h"
@@ -143,19 +144,28 @@ static int kube_observe(struct backend *b, int64_t project, bool with_stats,
     struct backend_list *out, struct cl_err *err)
 {
 	struct kube_cluster *c = of(b);
+	json_t *used;
 
 	if (backend_local_ops.observe(b, project, with_stats, out, err) != 0)
 		return -1;
-	if (kube_dev_used() && kube_dev_observe(b, project, out, err) != 0) {
+	used = with_stats && c->api ? kube_metrics_take(c->api, c->lab, project) : NULL;
+	if (kube_dev_used() && kube_dev_observe(b, project, used, out, err) != 0) {
+		json_decref(used);
 		backend_list_clear(out);
 		return -1;
 	}
 	pthread_mutex_lock(&c->lock);
 	out->items = mem_resize(out->items, out->n + c->state.n + 1, sizeof(*out->items));
-	for (size_t i = 0; i < c->state.n; i++)
-		if (project == 0 || c->state.pods[i].seen.project == project)
-			out->items[out->n++] = c->state.pods[i].seen;
+	for (size_t i = 0; i < c->state.n; i++) {
+		const struct kube_state_pod *p = &c->state.pods[i];
+
+		if (project != 0 && p->seen.project != project)
+			continue;
+		out->items[out->n] = p->seen;
+		kube_metrics_give(used, p->ns, p->pod, &out->items[out->n++]);
+	}
 	pthread_mutex_unlock(&c->lock);
+	json_decref(used);
 	return 0;
 }
 

@@ -167,6 +167,14 @@ int kube_api_raw(struct kube_api *a, const char *path, json_t **out, struct cl_e
 	return run(a, &c, out, err);
 }
 
+int kube_api_once(struct kube_api *a, const char *path, json_t **out, struct cl_err *err)
+{
+	struct call c = { .method = "GET", .path = path };
+	int again_s;
+
+	return once(a, &c, out, &again_s, err);
+}
+
 int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **out,
     struct cl_err *err)
 {

@@ -35,6 +35,8 @@ int kube_api_path(char *out, size_t size, const char *kind, const char *ns, cons
 int kube_api_get(struct kube_api *a, const char *kind, const char *ns, const char *name,
     json_t **out, struct cl_err *err);
 int kube_api_raw(struct kube_api *a, const char *path, json_t **out, struct cl_err *err);
+/* The same, without patience: for what is asked again soon anyway. */
+int kube_api_once(struct kube_api *a, const char *path, json_t **out, struct cl_err *err);
 /* Server-side apply, ours by force: what the object has by its own apiVersion and kind.  dry: only
  * checked.  out may be NULL. */
 int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **out,

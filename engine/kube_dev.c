@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "engine/kube_dev_manifest.h"
 #include "engine/kube_env.h"
+#include "engine/kube_metrics.h"
 
 #define TRUST_MAX (768u << 10)   /* of a ConfigMap's 1 MiB */
 #define BOUND_MS 8000            /* for a claim: some 0.1 s on a cluster at rest */
@@ -74,7 +75,8 @@ static json_t *events_of(struct kube_cluster *c, const json_t *pod)
 	return items;
 }
 
-int kube_dev_observe(struct backend *b, int64_t project, struct backend_list *out, struct cl_err *err)
+int kube_dev_observe(struct backend *b, int64_t project, const json_t *used, struct backend_list *out,
+    struct cl_err *err)
 {
 	struct kube_cluster *c = of(b);
 	json_t *pods = NULL, *pod, *events = NULL;
@@ -93,6 +95,7 @@ int kube_dev_observe(struct backend *b, int64_t project, struct backend_list *ou
 			kube_dev_manifest_read(is, pod, events);
 			json_decref(events);
 		}
+		kube_metrics_give(used, meta(pod, "namespace"), meta(pod, "name"), is);
 	}
 	json_decref(pods);
 	return 0;
@@ -207,7 +210,7 @@ int kube_dev_apply(struct backend *b, const struct backend_spec *spec, struct cl
 	struct backend_list now = { 0 };
 	json_t *objects;
 	bool there, over;
-	int rc = kube_dev_observe(b, spec->project, &now, err);
+	int rc = kube_dev_observe(b, spec->project, NULL, &now, err);
 
 	there = now.n > 0;
 	over = there && (now.items[0].state == BACKEND_EXITED || now.items[0].state == BACKEND_UNKNOWN);

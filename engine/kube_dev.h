@@ -21,8 +21,9 @@ int kube_dev_apply(struct backend *b, const struct backend_spec *spec, struct cl
 /* Of these names ("p12-dev")?  Then the pod goes; 0 when it is gone. */
 bool kube_dev_name(const char *name, int64_t *project);
 int kube_dev_remove(struct backend *b, int64_t project, int grace_s, struct cl_err *err);
-/* Adds what runs; project 0 = all. */
-int kube_dev_observe(struct backend *b, int64_t project, struct backend_list *out, struct cl_err *err);
+/* Adds what runs; project 0 = all.  used: what pods use (kube_metrics.h), or NULL. */
+int kube_dev_observe(struct backend *b, int64_t project, const json_t *used, struct backend_list *out,
+    struct cl_err *err);
 /* The pod to run a program in. */
 int kube_dev_pod(struct backend *b, int64_t project, struct kube_exec_pod *out, struct cl_err *err);
 /* The claim, the volume (never the files) and a namespace without others. */

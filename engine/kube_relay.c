@@ -301,6 +301,8 @@ static void closed_cb(void *arg, const struct cl_err *err)
 		fail(r, err);
 		return;
 	}
+	if (r->ended.len == 0)
+		log_info("%s (no status came)", err->message);
 	r->over = true;
 	settle(r);
 }

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 
 import cases
@@ -212,17 +211,28 @@ def test_an_instance_by_forwarding(lab, alice):
 
 
 def test_many_at_once(lab, alice):
-    said = {}
+    control = ("-o", f"ControlPath={lab.dir}/many")
+    master = subprocess.Popen([*alice.argv("shop", "-N", "-M", *control)], stdin=subprocess.DEVNULL)
+    try:
+        wait_until("connected", lambda: (lab.dir / "many").exists(), 20)
+        all_ = [subprocess.Popen([*alice.argv("shop", *control), f"sh -c 'echo {i}; exit {i}'"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for i in range(8)]
+        said = [(p.communicate(timeout=60)[0], p.returncode) for p in all_]
+        assert said == [(f"{i}\n".encode(), i) for i in range(8)], said
+    finally:
+        master.terminate()
+        master.wait()
 
-    def one(i):
-        said[i] = alice.ssh(f"sh -c 'echo {i}; exit {i}'", "shop", check=False)
 
-    threads = [threading.Thread(target=one, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert all(said[i].returncode == i and said[i].stdout == f"{i}\n" for i in range(8)), {i: (s.returncode, s.stderr) for i, s in said.items()}
+def test_top_knows_cpu_and_memory(lab, alice):
+    if "v1beta1.metrics.k8s.io" not in kubectl("get", "apiservices", "-o", "name"):
+        raise cases.Skip("this cluster has no metrics API")
+
+    def known():
+        tiers = {t["tier"]: t for t in alice.json("status", "shop")["tiers"]}
+        return tiers["db"]["memory"] and tiers["db"]["memory"] > 1 << 20 and tiers["db"]["cpu"] is not None
+
+    wait_until(lambda: str(alice.json("status", "shop")["tiers"]), known, 90, 2)
+    assert re.search(r"(?m)^db .*MB", alice.ssh("top", "shop").stdout), alice.ssh("top", "shop").stdout
 
 
 def test_removed_with_the_project(lab, alice):

@@ -4,6 +4,7 @@ import array
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,67 @@ def test_a_reset_ends_it(_):
 def test_nobody_listens(_):
     r = subprocess.run([HELPER, "dial", str(free_port())], capture_output=True, stdin=subprocess.DEVNULL)
     assert r.returncode == 1 and r.stdout == b"" and b"Connection refused" in r.stderr, r
+
+
+def frame(kind, payload=b""):
+    return kind.encode() + struct.pack(">I", len(payload)) + payload
+
+
+def start(*argv, tty=0, rows=24, cols=80, folder="", env=()):
+    return frame("S", b"".join(w.encode() + b"\0" for w in [str(tty), str(rows), str(cols), folder, *env, "", *argv]))
+
+
+def serve(*frames, wait=True):
+    p = subprocess.Popen([HELPER, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(b"".join(frames))
+    p.stdin.flush()
+    if not wait:
+        return p
+    out, err = p.stdout.read(), p.stderr.read()
+    return p.wait(20), out, err
+
+
+def test_served_input_ends_where_it_is_said(_):
+    assert serve(start("cat"), frame("D", b"one "), frame("D", b"two"), frame("E")) == (0, b"one two", b"")
+    assert serve(start("wc", "-c"), *[frame("D", b"x" * 1000000)] * 3, frame("E"))[1].strip() == b"3000000"
+
+
+def test_served_status_folder_and_variables(_):
+    assert serve(start("sh", "-c", "echo $A; pwd; echo bad >&2; exit 7", env=["A=b c"], folder="/tmp")) == (7, b"b c\n/tmp\n", b"bad\n")
+    assert serve(start("no-such-program"))[0] == 127
+    assert serve(start("/etc/passwd"))[0] == 126
+    assert serve(start("printf", "[%s]", "", "a"))[1] == b"[][a]"
+
+
+def test_served_terminal_and_its_size(_):
+    assert serve(start("sh", "-c", "stty size; exit 3", tty=1, rows=33, cols=99)) == (3, b"33 99\r\n", b"")
+    p = serve(start("sh", "-c", "trap 'stty size; exit 5' WINCH; echo on; while :; do sleep 0.05; done", tty=1), wait=False)
+    assert p.stdout.readline() == b"on\r\n"
+    p.stdin.write(frame("W", struct.pack(">HH", 40, 120)))
+    p.stdin.flush()
+    assert p.stdout.readline() == b"40 120\r\n" and p.wait(20) == 5
+
+
+def test_served_signals_and_hang_up(_):
+    p = serve(start("sh", "-c", "echo on; exec sleep 1000"), wait=False)
+    p.stdout.readline()
+    p.stdin.write(frame("K", b"\x0f"))
+    p.stdin.flush()
+    assert p.wait(20) == 128 + 15
+    p = serve(start("sh", "-c", "trap 'echo hung; exit 9' HUP; echo on; while :; do sleep 0.05; done"), wait=False)
+    p.stdout.readline()
+    p.stdin.close()
+    assert p.stdout.read() == b"hung\n" and p.wait(20) == 9
+    p = serve(start("sh", "-c", "trap '' HUP; echo on; exec sleep 1000"), wait=False)
+    p.stdout.readline()
+    p.stdin.close()
+    assert p.wait(20) == 128 + 9  # whoever does not take the hint is killed
+
+
+def test_served_nonsense_runs_nothing(_):
+    for bad in (b"", frame("D", b"x"), frame("S", b"1\0"), frame("S"), b"S\xff\xff\xff\xff", frame("X")):
+        p = subprocess.run([HELPER, "serve"], input=bad, capture_output=True, timeout=20)
+        assert p.returncode == 125 and not p.stdout, (bad, p)
 
 
 if __name__ == "__main__":
