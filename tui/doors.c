@@ -357,6 +357,12 @@ static void on_hello(struct door *d, struct ipc_in *m)
 		broken(d, "bad HELLO");
 		return;
 	}
+	if (doors_count(d->all) >= DOORS_MAX) {
+		snprintf(line, sizeof(line), "codinglab: session: it is shown in %d windows already. Close one of them",
+		    DOORS_MAX);
+		end(d, err_exit(CL_QUOTA), line);
+		return;
+	}
 	use_locale(d, &locale);
 	d->info.dumb = strcmp(term, "dumb") == 0 || term[0] == 0;
 	d->plain = d->paint.colors == PAINT_COLORS_256 && !d->paint.ascii;
@@ -448,6 +454,16 @@ static void io_cb(uv_poll_t *h, int status, int events)
 	}
 }
 
+/* Doors that have not said hello: the listener's word alone makes none that lasts. */
+static int waiting(const struct doors *ds)
+{
+	int n = 0;
+
+	for (const struct door *d = ds->first; d; d = d->next)
+		n += d->state < DOORS_READY;
+	return n;
+}
+
 static void accept_cb(uv_poll_t *h, int status, int events)
 {
 	struct doors *ds = h->data;
@@ -458,7 +474,7 @@ static void accept_cb(uv_poll_t *h, int status, int events)
 	if (fd < 0)
 		return;
 	if (sock_peer(fd, &uid, NULL, NULL) < 0 || uid != ds->peer_uid ||
-	    doors_count(ds) >= DOORS_MAX) {
+	    waiting(ds) >= DOORS_MAX) {
 		log_warn("door refused");
 		close(fd);
 		return;

@@ -18,7 +18,7 @@
 #include "base/door.h"
 #include "base/err.h"
 
-#define DOORS_MAX 16
+#define DOORS_MAX 64 /* one more is told so and turned away */
 #define DOORS_ROWS_SMALL 10 /* below this the IDE is not shown */
 #define DOORS_COLS_SMALL 40
 

@@ -112,6 +112,8 @@ void door_ready(struct chan *c)
 {
 	int n = ipc_recv(c->out, &door_in);
 
+	if (n < 0 && errno == ECONNRESET) /* said once, before the last words of a session that is gone */
+		n = ipc_recv(c->out, &door_in);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

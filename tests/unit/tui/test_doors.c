@@ -352,13 +352,45 @@ static void only_so_many_doors(void **state)
 {
 	struct world *w = *state;
 	int fds[DOORS_MAX], extra;
+	char text[256];
 
 	for (int i = 0; i < DOORS_MAX; i++)
 		fds[i] = open_door(w, 24, 80);
 	assert_int_equal(doors_count(w->doors), DOORS_MAX);
+	extra = open_door(w, 24, 80);
+	assert_int_equal(ipc_recv(extra, &w->in), 1);
+	assert_int_equal(w->in.type, DOOR_EXIT);
+	assert_int_equal(ipc_get_u32(&w->in), err_exit(CL_QUOTA));
+	ipc_get_str(&w->in, text, sizeof(text));
+	assert_non_null(strstr(text, "shown in 64 windows already"));
+	assert_true(cut(w, extra));
+	close(extra);
+	assert_int_equal(doors_count(w->doors), DOORS_MAX);
+	close(fds[0]);
+	turn(w);
+	fds[0] = open_door(w, 24, 80);
+	assert_int_equal(doors_count(w->doors), DOORS_MAX);
+	for (int i = 0; i < DOORS_MAX; i++)
+		close(fds[i]);
+}
+
+/* Those who never say hello take no place of others, and are not many themselves. */
+static void so_many_silent_doors(void **state)
+{
+	struct world *w = *state;
+	int fds[DOORS_MAX], extra;
+
+	for (int i = 0; i < DOORS_MAX; i++) {
+		fds[i] = dial(w);
+		turn(w);
+	}
 	extra = dial(w);
 	assert_true(cut(w, extra));
 	close(extra);
+	close(fds[0]);
+	turn(w);
+	fds[0] = open_door(w, 24, 80);
+	assert_int_equal(doors_count(w->doors), 1);
 	for (int i = 0; i < DOORS_MAX; i++)
 		close(fds[i]);
 }
@@ -401,7 +433,7 @@ int main(void)
 		TEST(leaving_restores_the_terminal),
 		TEST(a_switch_names_its_target),
 		TEST(the_mouse_is_given_back_and_taken),
-		TEST(only_so_many_doors),
+		TEST(only_so_many_doors), TEST(so_many_silent_doors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
