@@ -52,6 +52,8 @@ const struct config_option config_table[] = {
     {"sshd.per_source", CONFIG_INT, "5", 1, 10000, "of these from one address"},
     {"sshd.exempt", CONFIG_STR, "", 0, 0,
 	"networks without start-up limits and penalties: CIDR,CIDR"},
+    {"sshd.libssh_least", CONFIG_STR, "0.10.6-0+deb12u3", 0, 0,
+	"with an older package of libssh the gateway does not start"},
     {"sshd.sessions_per_user", CONFIG_INT, "20", 1, 1000, "live sessions of one user"},
     {"sshd.connections_per_user", CONFIG_INT, "64", 1, 10000, "connections of one user, logged in"},
     {"auth.delay_ms", CONFIG_INT, "300", 0, 10000,

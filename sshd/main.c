@@ -29,6 +29,7 @@
 #include "sshd/child.h"
 #include "sshd/gateway.h"
 #include "sshd/handover.h"
+#include "sshd/library.h"
 #include "sshd/listen.h"
 #include "sshd/peer.h"
 #include "sshd/peer_serve.h"
@@ -315,7 +316,8 @@ int main(int argc, char **argv)
 	saved_argv = argv;
 	log_open("codinglab-sshd", LOG_INFO_L);
 	signals = open_signals();
-	if (load_settings(&err) == 0 && check_only) {
+	if (load_settings(&err) == 0 &&
+	    library_check(config_str("sshd.libssh_least"), &err) == 0 && check_only) {
 		printf("handover %d\n", HANDOVER_VERSION);
 		return 0;
 	}

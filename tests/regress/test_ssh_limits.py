@@ -585,6 +585,125 @@ def test_ten_thousand_half_open(g):
         quiet(own)
 
 
+def test_known_and_unknown_users_are_told_the_same(g):
+    """A14: neither the words nor the methods nor the wait tell whether an account exists."""
+    with strict() as own:
+        told = {}
+        for user in ("alice", "nobody"):
+            for source in ("127.0.10.1", "127.0.11.1"):
+                t = transport(own, source if user == "alice" else source.replace("10", "12").replace("11.", "13."))
+                for password in ("", "wrong", "x" * 500):
+                    try:
+                        t.auth_password(user, password)
+                        raise AssertionError("let in")
+                    except paramiko.SSHException as e:
+                        told.setdefault(user, []).append((type(e).__name__, str(e)))
+                t.close()
+        assert told["alice"] == told["nobody"], told
+        held = [line for line in own.log.read_text().split("\n") if "wrong key or password" in line]
+        assert len(held) == 12, held
+
+
+def test_dead_links_are_looked_for(g):
+    """C10: the kernel asks a silent client within half a minute, and gives up on one that takes nothing."""
+    p = subprocess.Popen(g.argv("echo up; sleep 60"), stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"up\n"
+    r = subprocess.run(["ss", "-tnoH", "state", "established", f"( sport = :{g.port} )"], capture_output=True, text=True)
+    timers = [line for line in r.stdout.split("\n") if "timer:(keepalive," in line]
+    assert timers and "min" not in timers[0].split("keepalive,")[1].split(",")[0], r.stdout
+    p.kill()
+    p.wait()
+
+
+def test_out_of_descriptors(g):
+    """K3: a listener that can open nothing more does not spin, tells it, and goes on when it can."""
+    with gateway.Gateway() as own:
+        assert own.ssh("echo fine").stdout == b"fine\n"
+        held = [subprocess.Popen(own.argv("echo up; cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+        for p in held:
+            assert p.stdout.readline() == b"up\n"
+        used = max(int(n) for n in os.listdir(f"/proc/{own.proc.pid}/fd")) + 1
+        limits = subprocess.run(["prlimit", f"--pid={own.proc.pid}", "--nofile", "-o", "SOFT,HARD", "--noheadings"],
+                                capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(["prlimit", f"--pid={own.proc.pid}", f"--nofile={used}:{limits[1]}"], check=True)
+        waiting = [socket.create_connection(("127.0.0.1", own.port)) for _ in range(20)]
+        lab.wait_until("it says so", lambda: "not accepting for a moment" in own.log.read_text(), 10)
+        before = cpu(own.proc.pid)
+        time.sleep(2)
+        assert cpu(own.proc.pid) - before < (1 if SANITIZED else 0.2), "it spins"
+        assert own.log.read_text().count("not accepting for a moment") < 20
+        for p in held:  # what is open goes on
+            p.stdin.write(b"still\n")
+            p.stdin.flush()
+            assert p.stdout.readline() == b"still\n"
+        subprocess.run(["prlimit", f"--pid={own.proc.pid}", f"--nofile={limits[0]}:{limits[1]}"], check=True)
+        for s in waiting:
+            s.close()
+        lab.wait_until("it takes logins again", lambda: own.ssh("echo fine").stdout == b"fine\n", 20)
+        for p in held:
+            p.stdin.close()
+            assert p.wait(10) == 0
+
+
+def test_interrupted_calls_change_nothing(g):
+    """K9: connection and listener are stopped and woken hundreds of times a second while bytes go both ways."""
+    quiet(g)
+    data = os.urandom(1 << 20) * 6
+    p = subprocess.Popen(g.argv("cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    lab.wait_until("its process", lambda: g.children("codinglab-conn"), 10)
+    pids, over = [*g.children("codinglab-conn"), g.proc.pid], threading.Event()
+
+    def storm():
+        while not over.is_set():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGSTOP)
+                    os.kill(pid, signal.SIGCONT)
+                except ProcessLookupError:
+                    return
+            time.sleep(0.002)
+    t = threading.Thread(target=storm)
+    t.start()
+    try:
+        out, _ = p.communicate(data, timeout=120)
+        assert p.returncode == 0 and out == data, (p.returncode, len(out))
+        assert g.ssh("echo fine; exit 7").returncode == 7
+    finally:
+        over.set()
+        t.join()
+
+
+def test_an_old_library_is_refused(g):
+    """An older libssh than the fixed revision: the gateway says so and does not start."""
+    try:
+        with gateway.Gateway(["--sshd-libssh-least", "999:1"]):
+            raise AssertionError("it started")
+    except AssertionError as e:
+        assert "ended with 3" in str(e) and "it lacks security fixes. Install 999:1 or later" in str(e), e
+
+
+def test_a_slow_window_and_a_busy_program(g):
+    """C9: a client that takes a kilobyte now and then from a program that writes all it can: nothing piles up."""
+    quiet(g)
+    t = transport(g, auth=True)
+    (pid,) = g.children("codinglab-conn")
+    ch = t.open_session(window_size=32768, timeout=10)
+    ch.get_pty("xterm", 80, 24)
+    ch.exec_command("yes | head -c 3000000; printf END")
+    got = len(ch.recv(1024))
+    time.sleep(0.5)
+    before = rss(pid)
+    for _ in range(100):
+        got += len(ch.recv(1024))
+        time.sleep(0.01)
+    assert rss(pid) - before < 2048, (before, rss(pid))
+    last = b""
+    while data := ch.recv(65536):
+        got, last = got + len(data), (last + data)[-10:]
+    assert got >= 4_500_000 and last.endswith(b"END"), (got, last)  # a terminal makes two of each newline
+    t.close()
+
+
 def test_no_sanitizer_complained(g):
     text = g.log.read_text(errors="replace")
     assert "AddressSanitizer" not in text and "runtime error" not in text, text[-3000:]
