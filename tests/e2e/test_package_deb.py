@@ -106,6 +106,16 @@ class Machine:
                 "-o", f"UserKnownHostsFile={self.dir}/known_hosts", "-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR",
                 "ada@127.0.0.1", *command]
 
+    def no_groups(self):
+        """Remove them from the deepest up; one whose processes are still ending comes later."""
+        for f in sorted([*self.group.rglob("*"), self.group], key=lambda f: -len(f.parts)):
+            try:
+                if f.is_dir():
+                    f.rmdir()
+            except OSError:
+                pass
+        return not self.group.exists()
+
     def __exit__(self, *exc):
         if self.proc:
             self.proc.send_signal(signal.SIGTERM)
@@ -114,12 +124,8 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
-        for f in sorted(self.group.rglob("*"), key=lambda f: -len(f.parts)):
-            if f.is_dir():
-                f.rmdir()
-        if self.group.exists():
-            self.group.rmdir()
         shutil.rmtree(self.dir, ignore_errors=True)
+        wait_until("its control groups are empty", self.no_groups, 30)
 
 
 def main_pid(m, unit):
