@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct json_t;
+
 struct backend_kv {
 	char *name;
 	char *value;
@@ -108,6 +110,8 @@ struct backend_route {
 struct backend_tier {
 	struct backend_spec spec; /* of its first instance */
 	int want;
+	int min, max;             /* load decides, within these; max 0 = want it is */
+	int cpu;                  /* then: percent of one core that each may take */
 };
 
 /* An environment as a whole, for backends that look after instances themselves. */
@@ -401,6 +405,10 @@ struct backend_ops {
 	int (*env_run)(struct backend *b, const struct backend_env *e, const struct backend_spec *spec,
 	    const struct backend_job *job, int *status, struct cl_err *err);
 	int (*env_remove)(struct backend *b, const struct backend_env *e, bool data, struct cl_err *err);
+	/* The environment as objects of a cluster, in the order of their application: a JSON array, the
+	 * caller's (NULL: this backend knows no such form).  secrets: with those that hold them. */
+	int (*env_manifest)(struct backend *b, const struct backend_env *e, bool secrets,
+	    struct json_t **out, struct cl_err *err);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);

@@ -72,6 +72,7 @@ static const struct {
 	{ "NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies", false },
 	{ "HorizontalPodAutoscaler", "apis/autoscaling/v1", "horizontalpodautoscalers", false },
 	{ "PodDisruptionBudget", "apis/policy/v1", "poddisruptionbudgets", false },
+	{ "PodDisruptionBudget.v1beta1", "apis/policy/v1beta1", "poddisruptionbudgets", false },
 };
 
 static int run(struct kube_api *a, struct call *c, json_t **out, struct cl_err *err);
@@ -175,8 +176,8 @@ int kube_api_once(struct kube_api *a, const char *path, json_t **out, struct cl_
 	return once(a, &c, out, &again_s, err);
 }
 
-int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **out,
-    struct cl_err *err)
+static int apply(struct kube_api *a, const json_t *object, const char *manager, bool dry,
+    json_t **out, struct cl_err *err)
 {
 	const char *kind = json_string_value(json_object_get(object, "kind"));
 	const char *version = json_string_value(json_object_get(object, "apiVersion"));
@@ -200,14 +201,57 @@ int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **
 		rc = snprintf(full, sizeof(full), "%s", path);
 	if (rc < 0 || (size_t)rc + 64 > sizeof(full))
 		return err_set(err, CL_FAILED, "kubernetes: the name of %.60s is too long", name);
-	(void)snprintf(full + rc, sizeof(full) - (size_t)rc, "?fieldManager=" KUBE_API_MANAGER
-	    "&force=true%s", dry ? "&dryRun=All" : "");
+	(void)snprintf(full + rc, sizeof(full) - (size_t)rc, "?fieldManager=%s&force=true%s",
+	    manager, dry ? "&dryRun=All" : "");
 	body = json_dumps(object, JSON_COMPACT);
 	c.path = full;
 	c.body = body;
 	rc = run(a, &c, out, err);
 	if (body)
 		mem_wipe(body, strlen(body));
+	return rc;
+}
+
+int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **out,
+    struct cl_err *err)
+{
+	return apply(a, object, KUBE_API_MANAGER, dry, out, err);
+}
+
+/* Is spec.replicas ours by apply? */
+static bool own_replicas(const json_t *o)
+{
+	json_t *m, *all = json_object_get(json_object_get(o, "metadata"), "managedFields");
+	size_t i;
+
+	json_array_foreach(all, i, m) {
+		const char *who = json_string_value(json_object_get(m, "manager"));
+		const char *how = json_string_value(json_object_get(m, "operation"));
+		const json_t *spec = json_object_get(json_object_get(m, "fieldsV1"), "f:spec");
+
+		if (who && how && strcmp(who, KUBE_API_MANAGER) == 0 && strcmp(how, "Apply") == 0 &&
+		    json_object_get(spec, "f:replicas"))
+			return true;
+	}
+	return false;
+}
+
+int kube_api_let_replicas(struct kube_api *a, const char *ns, const char *name, struct cl_err *err)
+{
+	struct cl_err why = { 0 };
+	json_t *is = NULL, *o;
+	int rc = 0;
+
+	if (kube_api_get(a, "Deployment", ns, name, &is, &why) != 0)
+		return why.code == CL_NOT_FOUND ? 0 : err_set(err, why.code, "%s", why.message);
+	if (own_replicas(is)) {
+		o = json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:O}}", "apiVersion", "apps/v1", "kind",
+		    "Deployment", "metadata", "name", name, "namespace", ns, "spec", "replicas",
+		    json_object_get(json_object_get(is, "spec"), "replicas"));
+		rc = apply(a, o, KUBE_API_MANAGER "-autoscale", false, NULL, err);
+		json_decref(o);
+	}
+	json_decref(is);
 	return rc;
 }
 

@@ -41,6 +41,9 @@ int kube_api_once(struct kube_api *a, const char *path, json_t **out, struct cl_
  * checked.  out may be NULL. */
 int kube_api_apply(struct kube_api *a, const json_t *object, bool dry, json_t **out,
     struct cl_err *err);
+/* The number of replicas of a Deployment stays what it is when our next apply no longer says one: it becomes
+ * another manager's (else server-side apply sets it to 1). */
+int kube_api_let_replicas(struct kube_api *a, const char *ns, const char *name, struct cl_err *err);
 /* What is not there is well removed.  With what depends on it, in the background. */
 int kube_api_delete(struct kube_api *a, const char *kind, const char *ns, const char *name,
     struct cl_err *err);

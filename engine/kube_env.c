@@ -65,6 +65,14 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 /* --- applying --------------------------------------------------------------------------------- */
 
 
+static const char *tier_of(const json_t *o)
+{
+	const char *tier = json_string_value(json_object_get(json_object_get(json_object_get(o,
+	    "metadata"), "labels"), "codinglab/tier"));
+
+	return tier ? tier : "";
+}
+
 /* nginx looks its upstream up once, when it starts: a Service that was deleted and came back has
  * another address, so the pods of Web carry its uid and are rolled when it is another. */
 static void note_upstream(json_t *web, const char *uid)
@@ -75,6 +83,18 @@ static void note_upstream(json_t *web, const char *uid)
 	    "codinglab/upstream", uid));
 }
 
+/* A Deployment that says no number is the autoscaler's. */
+static int let_replicas(struct kube_cluster *c, const json_t *o, struct cl_err *err)
+{
+	const json_t *meta = json_object_get(o, "metadata");
+
+	if (strcmp(json_string_value(json_object_get(o, "kind")), "Deployment") != 0 ||
+	    json_object_get(json_object_get(o, "spec"), "replicas"))
+		return 0;
+	return kube_api_let_replicas(c->api, json_string_value(json_object_get(meta, "namespace")),
+	    json_string_value(json_object_get(meta, "name")), err);
+}
+
 static int apply_all(struct kube_cluster *c, const json_t *list, char *address, size_t size,
     struct cl_err *err)
 {
@@ -83,22 +103,21 @@ static int apply_all(struct kube_cluster *c, const json_t *list, char *address, 
 	size_t i;
 
 	json_array_foreach(list, i, o) {
-		const char *kind = json_string_value(json_object_get(o, "kind"));
-		const char *tier = json_string_value(json_object_get(json_object_get(json_object_get(o,
-		    "metadata"), "labels"), "codinglab/tier"));
+		const char *kind = json_string_value(json_object_get(o, "kind")), *tier = tier_of(o);
 
 		out = NULL;
-		if (tier && strcmp(kind, "Deployment") == 0 && strcmp(tier, "web") == 0)
+		if (strcmp(kind, "Deployment") == 0 && strcmp(tier, "web") == 0)
 			note_upstream(o, upstream);
-		if (kube_cluster_check(c, o, err) != 0 || kube_api_apply(c->api, o, false, &out, err) != 0)
+		if (kube_cluster_check(c, o, err) != 0 || let_replicas(c, o, err) != 0 ||
+		    kube_api_apply(c->api, o, false, &out, err) != 0)
 			return -1;
-		if (address && tier && strcmp(kind, "Service") == 0 && strcmp(tier, "web") == 0) {
+		if (address && strcmp(kind, "Service") == 0 && strcmp(tier, "web") == 0) {
 			const char *ip = json_string_value(json_object_get(json_object_get(out, "spec"),
 			    "clusterIP"));
 
 			(void)mem_copy_str(address, size, ip ? ip : "");
 		}
-		if (tier && strcmp(kind, "Service") == 0 && strcmp(tier, "was") == 0) {
+		if (strcmp(kind, "Service") == 0 && strcmp(tier, "was") == 0) {
 			const char *uid = json_string_value(json_object_get(json_object_get(out, "metadata"),
 			    "uid"));
 
@@ -136,26 +155,41 @@ static int route(struct backend *b, const struct backend_env *e, const char *add
 	return rc == 0 ? backend_local_ops.route_set(b, e->route, err) : -1;
 }
 
-static void disruption(struct kube_cluster *c)
+/* A server that does not answer is asked again the next time. */
+static const char *disruption(struct kube_cluster *c)
 {
+	struct cl_err err = { 0 };
 	const char *found = NULL;
+	json_t *group = NULL, *v;
+	bool asked;
+	size_t i;
 
-	if (!c->disruption || c->disruption[0] != '\0')
-		return;
-	if (kube_api_serves(c->api, "policy", "v1"))
-		found = "policy/v1";
-	else if (kube_api_serves(c->api, "policy", "v1beta1"))
-		found = "policy/v1beta1";
-	c->disruption = found;
+	pthread_mutex_lock(&c->lock);
+	found = c->disruption;
+	pthread_mutex_unlock(&c->lock);
+	if (!found || found[0] != '\0')
+		return found;
+	found = NULL;
+	asked = kube_api_raw(c->api, "/apis/policy", &group, &err) == 0 || err.code == CL_NOT_FOUND;
+	json_array_foreach(json_object_get(group, "versions"), i, v) {
+		const char *is = json_string_value(json_object_get(v, "groupVersion"));
+
+		if (is && strcmp(is, "policy/v1") == 0)
+			found = "policy/v1";
+		else if (is && !found && strcmp(is, "policy/v1beta1") == 0)
+			found = "policy/v1beta1";
+	}
+	json_decref(group);
+	pthread_mutex_lock(&c->lock);
+	c->disruption = asked ? found : "";
+	pthread_mutex_unlock(&c->lock);
+	return found;
 }
 
 void kube_env_manifest(struct kube_cluster *c, struct kube_manifest *m, const struct backend_env *e)
 {
 	memset(m, 0, sizeof(*m));
-	pthread_mutex_lock(&c->lock);
-	disruption(c);
-	m->disruption = c->disruption;
-	pthread_mutex_unlock(&c->lock);
+	m->disruption = disruption(c);
 	m->env = e;
 	m->lab = c->lab;
 	m->prefix = c->prefix;
@@ -166,11 +200,12 @@ void kube_env_manifest(struct kube_cluster *c, struct kube_manifest *m, const st
 	m->storage = config_str("kube.storage");
 }
 
-int kube_env_apply(struct backend *b, const struct backend_env *e,
+/* NULL with err, or the environment's objects. */
+static json_t *objects_of(struct backend *b, const struct backend_env *e,
     const struct backend_job *job, struct cl_err *err)
 {
 	struct kube_cluster *c = of(b);
-	char *refs[BACKEND_ENV_TIERS] = { NULL }, address[64] = "";
+	char *refs[BACKEND_ENV_TIERS] = { NULL };
 	struct kube_manifest m;
 	json_t *list = NULL;
 	int rc = kube_cluster_there(c, err);
@@ -182,13 +217,101 @@ int kube_env_apply(struct backend *b, const struct backend_env *e,
 		for (size_t i = 0; i < e->ntiers; i++)
 			m.images[i] = refs[i];
 		list = kube_manifest_make(&m);
-		rc = apply_all(c, list, address, sizeof(address), err);
 	}
+	for (size_t i = 0; i < e->ntiers; i++)
+		mem_free(refs[i]);
+	return list;
+}
+
+/* The autoscalers of tiers whose number is fixed go; each is asked for once. */
+static int remove_autoscalers(struct kube_cluster *c, const struct backend_env *e, struct cl_err *err)
+{
+	char ns[KUBE_MANIFEST_NS], name[128];
+
+	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
+	for (size_t i = 0; i < e->ntiers; i++) {
+		cl_autofree char *key = NULL;
+		bool gone;
+
+		kube_manifest_name(name, sizeof(name), e, e->tiers[i].spec.tier);
+		key = mem_printf("%s/%s has no autoscaler", ns, name);
+		pthread_mutex_lock(&c->lock);
+		gone = json_object_get(c->known, key) != NULL;
+		if (e->tiers[i].max > 0)
+			json_object_del(c->known, key);
+		pthread_mutex_unlock(&c->lock);
+		if (e->tiers[i].max > 0 || gone || strcmp(e->tiers[i].spec.tier, "db") == 0)
+			continue;
+		if (kube_api_delete(c->api, "HorizontalPodAutoscaler", ns, name, err) != 0)
+			return -1;
+		pthread_mutex_lock(&c->lock);
+		json_object_set_new(c->known, key, json_true());
+		pthread_mutex_unlock(&c->lock);
+	}
+	return 0;
+}
+
+int kube_env_apply(struct backend *b, const struct backend_env *e,
+    const struct backend_job *job, struct cl_err *err)
+{
+	struct kube_cluster *c = of(b);
+	json_t *list = objects_of(b, e, job, err);
+	char address[64] = "";
+	int rc = list ? remove_autoscalers(c, e, err) : -1;
+
+	if (rc == 0)
+		rc = apply_all(c, list, address, sizeof(address), err);
 	if (rc == 0)
 		rc = route(b, e, address, err);
 	json_decref(list);
-	for (size_t i = 0; i < e->ntiers; i++)
-		mem_free(refs[i]);
+	return rc;
+}
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void unsaid_cb(void *arg, const char *line, size_t len)
+{
+}
+
+/* As apply_all() does it: Web carries the uid of the Service that it asks. */
+static int note_upstream_of(struct kube_cluster *c, const json_t *service, json_t *list, struct cl_err *err)
+{
+	const json_t *meta = json_object_get(service, "metadata");
+	struct cl_err why = { 0 };
+	json_t *is = NULL, *o;
+	const char *uid;
+	size_t i;
+
+	if (kube_api_get(c->api, "Service", json_string_value(json_object_get(meta, "namespace")),
+	    json_string_value(json_object_get(meta, "name")), &is, &why) != 0)
+		return why.code == CL_NOT_FOUND ? 0 : err_set(err, why.code, "%s", why.message);
+	uid = json_string_value(json_object_get(json_object_get(is, "metadata"), "uid"));
+	json_array_foreach(list, i, o)
+		if (uid && strcmp(json_string_value(json_object_get(o, "kind")), "Deployment") == 0 &&
+		    strcmp(tier_of(o), "web") == 0)
+			note_upstream(o, uid);
+	json_decref(is);
+	return 0;
+}
+
+int kube_env_manifest(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
+    struct cl_err *err)
+{
+	struct backend_job job = { .line = unsaid_cb, .timeout_s = 600 };
+	json_t *list = objects_of(b, e, &job, err), *o;
+	int rc = list ? 0 : -1;
+
+	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
+		const char *kind = json_string_value(json_object_get(o = json_array_get(list, i), "kind"));
+
+		if (strcmp(kind, "Secret") == 0 && !secrets)
+			json_array_remove(list, i--);
+		else if (strcmp(kind, "Service") == 0 && strcmp(tier_of(o), "was") == 0)
+			rc = note_upstream_of(of(b), o, list, err);
+	}
+	*out = rc == 0 ? list : NULL;
+	if (rc != 0)
+		json_decref(list);
 	return rc;
 }
 
@@ -295,18 +418,23 @@ int kube_env_remove_namespace(struct kube_cluster *c, const char *ns, struct cl_
 int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
     struct cl_err *err)
 {
-	static const char *const kinds[] = { "Ingress", "Deployment", "StatefulSet", "Pod", "Service",
+	static const char *const kinds[] = { "HorizontalPodAutoscaler", "Ingress", "Deployment", "StatefulSet", "Pod", "Service",
 		"NetworkPolicy", "ConfigMap", "Secret", "PersistentVolumeClaim" };
 	struct kube_cluster *c = of(b);
 	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
 	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
-	json_t *pods = NULL;
 	int rc = kube_cluster_there(c, err), left;
+	const char *budget;
+	json_t *pods = NULL;
 
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
 	if (rc == 0 && e->route)
 		rc = backend_local_ops.route_drain(b, e->route, "web", name, 0, err);
+	budget = rc == 0 ? disruption(c) : NULL;
+	if (budget)
+		rc = remove_kind(c, strcmp(budget, "policy/v1") == 0 ? "PodDisruptionBudget" :
+		    "PodDisruptionBudget.v1beta1", ns, selector, err);
 	for (size_t i = 0; rc == 0 && i < CL_COUNT(kinds); i++)
 		if (data || strcmp(kinds[i], "PersistentVolumeClaim") != 0)
 			rc = remove_kind(c, kinds[i], ns, selector, err);

@@ -1,14 +1,18 @@
 /*
- * Environments in a cluster, as a whole: backend_ops.env_apply, env_look, env_run and env_remove of the backend
+ * Environments in a cluster, as a whole: backend_ops.env_apply, env_manifest, env_look, env_run and env_remove of the backend
  * `kube`.
  */
 #ifndef ENGINE_KUBE_ENV_H
 #define ENGINE_KUBE_ENV_H
 
+#include <jansson.h>
 #include "engine/backend.h"
 #include "engine/kube_cluster.h"
 
 int kube_env_apply(struct backend *b, const struct backend_env *e, const struct backend_job *job,
+    struct cl_err *err);
+/* What kube_env_apply() would apply, with the secrets or without them. */
+int kube_env_manifest(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
     struct cl_err *err);
 int kube_env_look(struct backend *b, const struct backend_env *e, struct backend_env_state *out,
     struct cl_err *err);

@@ -11,6 +11,7 @@
 
 #define SOCKET "unix:/run/edge/was.sock"
 #define PORT_DNS 53
+#define CPU_REQUEST 10            /* thousandths of a core that a pod asks for */
 
 struct made {                    /* what one call puts together */
 	const struct kube_manifest *m;
@@ -151,10 +152,12 @@ static json_t *container(const struct backend_spec *s, const char *image, const 
 	    "securityContext", "allowPrivilegeEscalation", 0, "runAsNonRoot", 1, "readOnlyRootFilesystem",
 	    (int)s->read_only_root, "capabilities", "drop", "ALL", "envFrom", "secretRef", "name", secret,
 	    "env", "name", "CODINGLAB_INSTANCE", "valueFrom", "fieldRef", "fieldPath", "metadata.name");
-	json_t *resources = json_pack("{s:{s:s}, s:{}}", "requests", "cpu", "10m", "limits");
+	json_t *resources = json_pack("{s:{}, s:{}}", "requests", "limits");
 
 	json_object_set_new(json_object_get(resources, "limits"), "memory", json_sprintf("%" PRId64 "Mi",
 	    s->memory >> 20));
+	json_object_set_new(json_object_get(resources, "requests"), "cpu", json_sprintf("%dm",
+	    CPU_REQUEST));
 	json_object_set_new(json_object_get(resources, "requests"), "memory", json_sprintf("%" PRId64
 	    "Mi", s->memory >> 23));
 	if (s->cpu_milli > 0)
@@ -320,17 +323,32 @@ static void add_db(struct made *d, const struct backend_tier *t, const char *nam
 	    "accessModes", "ReadWriteOnce", "resources", "requests", "storage", d->m->storage));
 }
 
+/* Percent of the request, which is a hundredth of a core: 60 % of a core is 6000 of these. */
+static void add_autoscaler(struct made *d, const struct backend_tier *t, const char *name)
+{
+	object(d, "autoscaling/v1", "HorizontalPodAutoscaler", name, t->spec.tier, json_pack(
+	    "{s:{s:s, s:s, s:s}, s:i, s:i, s:i}", "scaleTargetRef", "apiVersion", "apps/v1", "kind",
+	    "Deployment", "name", name, "minReplicas", t->min, "maxReplicas", t->max,
+	    "targetCPUUtilizationPercentage", t->cpu * (1000 / CPU_REQUEST)));
+}
+
+/* A number that load decides is the autoscaler's: it is not ours to say. */
 static void add_deployment(struct made *d, const struct backend_tier *t, const char *name,
     json_t *template)
 {
 	const char *tier = t->spec.tier;
+	json_t *o;
 
-	object(d, "apps/v1", "Deployment", name, tier, json_pack(
+	o = object(d, "apps/v1", "Deployment", name, tier, json_pack(
 	    "{s:i, s:i, s:{s:o}, s:{s:s, s:{s:i, s:i}}, s:o}", "replicas", t->want,
 	    "revisionHistoryLimit", 2, "selector", "matchLabels", selector(d->m->env, tier), "strategy",
 	    "type", "RollingUpdate", "rollingUpdate", "maxUnavailable", 0, "maxSurge", 1, "template",
 	    template));
-	if (d->m->disruption && t->want > 1)
+	if (t->max > 0) {
+		json_object_del(json_object_get(o, "spec"), "replicas");
+		add_autoscaler(d, t, name);
+	}
+	if (d->m->disruption && (t->want > 1 || t->max > 1))
 		object(d, d->m->disruption, "PodDisruptionBudget", name, tier, json_pack("{s:i, s:{s:o}}",
 		    "maxUnavailable", 1, "selector", "matchLabels", selector(d->m->env, tier)));
 }

@@ -232,9 +232,14 @@ void kube_state_read(struct kube_state *s, const struct backend_env *e, const js
 
 	memset(out, 0, sizeof(*out));
 	out->complete = true;
-	for (i = 0; i < e->ntiers; i++)
-		if (!settled(controller(controllers, e->tiers[i].spec.tier), e->tiers[i].want, out))
+	for (i = 0; i < e->ntiers; i++) {
+		const json_t *o = controller(controllers, e->tiers[i].spec.tier);
+		int want = e->tiers[i].max > 0 ? (int)json_integer_value(at(o, "spec", "replicas")) :
+		    e->tiers[i].want;
+
+		if (!settled(o, want, out))
 			out->complete = false;
+	}
 	forget(s, e, pods);
 	out->list.items = mem_array(json_array_size(pods) + 1, sizeof(*out->list.items));
 	json_array_foreach(pods, i, pod) {

@@ -233,11 +233,22 @@ static const char identity[] =
     "CREATE TABLE lab (id TEXT NOT NULL) STRICT;"
     "INSERT INTO lab (id) VALUES (lower(hex(randomblob(8))));";
 
+/* Tiers whose number of instances load decides, within limits. */
+static const char autoscale[] =
+    "CREATE TABLE autoscale ("
+    " env INTEGER NOT NULL REFERENCES env(id) ON DELETE CASCADE,"
+    " kind TEXT NOT NULL CHECK (kind IN ('web','was')),"
+    " min INTEGER NOT NULL CHECK (min BETWEEN 1 AND 99),"
+    " max INTEGER NOT NULL CHECK (max BETWEEN min AND 99),"
+    " cpu INTEGER NOT NULL CHECK (cpu BETWEEN 1 AND 1000)," /* percent of one core, of each */
+    " PRIMARY KEY (env, kind)) STRICT, WITHOUT ROWID;";
+
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
     {2, "projects know their database", project_db},
     {3, "saves", saves},
     {4, "images that cleaning up took away", image_gone},
     {5, "the lab's identity", identity},
+    {6, "tiers that scale by load", autoscale},
 };
 const int migrations_count = CL_COUNT(migrations_table);

@@ -53,6 +53,7 @@ const struct op_kind op_table[] = {
 	{ "rollback", false, deploy_run, deploy_cancel },
 	{ "config set", false, deploy_run, deploy_cancel },
 	{ "scale", false, op_run_scale, NULL },
+	{ "autoscale", false, op_run_scale, NULL },
 	{ "up", false, op_run_dev, NULL },
 	{ "stop", false, op_run_dev, NULL },
 	{ "restart", false, op_run_restart, NULL },

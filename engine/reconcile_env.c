@@ -13,7 +13,7 @@
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
 #include "engine/rollout_whole.h"
-#include "engine/stacks.h"
+#include "engine/snapshot.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
@@ -21,11 +21,7 @@
 
 struct env_pass {
 	struct reconcile_entry *x;
-	struct rollout r;
-	struct store_project project;
-	struct store_env row;
-	const struct stack_set *stacks; /* taken: the manifest points into it */
-	int64_t op;
+	struct snapshot s;
 };
 
 struct env_note {
@@ -63,8 +59,7 @@ bool reconcile_env_start(struct reconcile_entry *x)
 	if (env_snapshot(p, &err) != 0) {
 		if (err.code != CL_NOT_FOUND)
 			log_error("reconcile p%lld-%s: %s", (long long)x->project, x->env, err.message);
-		rollout_clear(&p->r);
-		stacks_give(p->stacks);
+		snapshot_clear(&p->s);
 		mem_free(p);
 		return false;
 	}
@@ -75,49 +70,10 @@ bool reconcile_env_start(struct reconcile_entry *x)
 static int env_snapshot(struct env_pass *p, struct cl_err *err)
 {
 	struct reconcile_entry *x = p->x;
-	const struct stack_set *stacks = p->stacks = stacks_take(x->e);
-	struct rollout *r = &p->r;
-	struct manifest *m = &r->manifest;
-	struct store_release row;
+	struct rollout *r = &p->s.r;
 
-	if (store_project_get(x->e->store, x->project, &p->project, err) != 0 ||
-	    store_env_get(x->e->store, x->project, x->env, &p->row, err) != 0)
+	if (snapshot_take(x->e, x->project, x->env, &p->s, err) != 0)
 		return -1;
-	if (strcmp(p->project.state, "removing") == 0)
-		return err_set(err, CL_NOT_FOUND, "the project is being removed");
-	m->stack = stack_find(stacks, p->project.stack);
-	m->web = stack_find(stacks, "web");
-	if (m->stack == NULL || m->web == NULL)
-		return err_set(err, CL_FAILED, "stack %s: is not there any more", p->project.stack);
-	m->db = stack_db(stacks, m->stack, p->project.db);
-	if (m->db == NULL && p->project.db[0] != '\0')
-		return err_set(err, CL_FAILED, "database service %s: is not there any more",
-		    p->project.db);
-	m->project = x->project;
-	(void)mem_copy_str(m->name, sizeof(m->name), p->project.name);
-	(void)mem_copy_str(m->owner, sizeof(m->owner), p->project.owner_name);
-	(void)mem_copy_str(m->env, sizeof(m->env), x->env);
-	m->db_password = p->row.db_password;
-	m->slot = p->row.slot;
-	if (p->row.desired > 0) {
-		if (store_env_release_get(x->e->store, x->project, x->env, p->row.desired, &row,
-		    &r->wanted, err) != 0)
-			return -1;
-		p->op = row.op;
-	}
-	if (p->row.serving > 0 && store_env_release_get(x->e->store, x->project, x->env,
-	    p->row.serving, NULL, &r->old, err) != 0)
-		return -1;
-	r->backend = &x->e->backend;
-	r->route.project = x->project;
-	r->route.slot = p->row.slot;
-	(void)mem_copy_str(r->route.env, sizeof(r->route.env), x->env);
-	(void)mem_copy_str(r->route.host, sizeof(r->route.host), p->row.host);
-	for (int t = 0; t < PLAN_TIERS; t++)
-		r->want[t] = p->row.want[t];
-	r->op = p->op;
-	r->health_timeout_ms = (int)config_int("deploy.health_timeout_s") * 1000;
-	r->drain_timeout_s = (int)config_int("deploy.drain_timeout_s");
 	r->poll_ms = x->e->reconcile->reconcile_ms < 200 ? x->e->reconcile->reconcile_ms : 200;
 	r->interrupt = &x->interrupt;
 	r->memory = &x->memory;
@@ -131,9 +87,9 @@ static void env_work(struct engine *e, void *arg)
 	struct env_pass *p = arg;
 
 	if (e->backend.ops->env_apply != NULL)
-		rollout_whole_run(&p->r);
+		rollout_whole_run(&p->s.r);
 	else
-		rollout_run(&p->r);
+		rollout_run(&p->s.r);
 	engine_post(e, env_done, p); /* behind the notes */
 }
 
@@ -147,8 +103,8 @@ static void env_done(struct engine *e, void *arg)
 	struct store_env row;
 	int64_t pause;
 
-	x->fails = p->r.result == ROLLOUT_OK ? 0 :
-	    p->r.result == ROLLOUT_AGAIN ? x->fails : x->fails + 1;
+	x->fails = p->s.r.result == ROLLOUT_OK ? 0 :
+	    p->s.r.result == ROLLOUT_AGAIN ? x->fails : x->fails + 1;
 	env_items(x);
 	pause = env_pause(p);
 	/* an engine that stops writes nothing more: the next one looks for itself */
@@ -162,15 +118,14 @@ static void env_done(struct engine *e, void *arg)
 	if (err.code != CL_OK && err.code != CL_NOT_FOUND)
 		log_error("reconcile p%lld-%s: %s", (long long)x->project, x->env, err.message);
 	reconcile_entry_done(x, pause);
-	rollout_clear(&p->r);
-	stacks_give(p->stacks);
+	snapshot_clear(&p->s);
 	mem_free(p);
 }
 
 static int env_write(struct engine *e, struct env_pass *p, const struct store_env *row,
     struct cl_err *err)
 {
-	const struct rollout *r = &p->r;
+	const struct rollout *r = &p->s.r;
 	bool current = row->desired == r->wanted.version;
 
 	if (r->result == ROLLOUT_AGAIN)
@@ -212,7 +167,7 @@ static int env_serve(struct engine *e, struct env_pass *p, const struct store_en
 static int env_take_back(struct engine *e, struct env_pass *p, const struct store_env *row,
     struct cl_err *err)
 {
-	const struct cl_err *why = &p->r.err;
+	const struct cl_err *why = &p->s.r.err;
 
 	if (store_env_release_set(e->store, row->project, row->name, row->desired, "failed",
 	    why->message, NULL, NULL, err) != 0 ||
@@ -224,7 +179,7 @@ static int env_take_back(struct engine *e, struct env_pass *p, const struct stor
 	    json_pack("{s:i, s:s}", "version", row->desired, "reason", why->message),
 	    "release v%d failed: %.400s%s", row->desired, why->message,
 	    row->serving > 0 ? " (the release before goes on serving)" : "");
-	e->reconcile->hooks.failed(e, p->op, why);
+	e->reconcile->hooks.failed(e, p->s.op, why);
 	(void)reconcile_kick(e, row->project, row->name);
 	return 0;
 }
@@ -249,12 +204,13 @@ static int env_state(struct engine *e, const struct env_pass *p, const struct st
 /* Is every wanted number there and ready? */
 static bool env_complete(const struct env_pass *p)
 {
-	const struct rollout *r = &p->r;
+	const struct rollout *r = &p->s.r;
 
 	for (int t = 0; t < PLAN_TIERS; t++) {
 		int ready = 0;
 		int want = r->wanted.version == 0 ? 0 :
-		    t == PLAN_DB && r->manifest.db == NULL ? 0 : r->want[t];
+		    t == PLAN_DB && r->manifest.db == NULL ? 0 :
+		    r->load[t].max > 0 ? r->load[t].min : r->want[t];
 
 		for (size_t i = 0; i < p->x->memory.nknown; i++) {
 			const struct rollout_known *k = &p->x->memory.known[i];
@@ -293,11 +249,11 @@ static void env_items(struct reconcile_entry *x)
 /* How long until the next look: the usual pause, sooner when something is held back. */
 static int64_t env_pause(const struct env_pass *p)
 {
-	int64_t pause = reconcile_pause_ms(p->x->e->reconcile->reconcile_ms, p->r.result != ROLLOUT_OK), now = clock_ms();
+	int64_t pause = reconcile_pause_ms(p->x->e->reconcile->reconcile_ms, p->s.r.result != ROLLOUT_OK), now = clock_ms();
 
-	if (p->r.result == ROLLOUT_AGAIN || (p->r.result == ROLLOUT_FAILED && p->x->fails < 2))
+	if (p->s.r.result == ROLLOUT_AGAIN || (p->s.r.result == ROLLOUT_FAILED && p->x->fails < 2))
 		return 0;
-	if (p->r.result != ROLLOUT_OK)
+	if (p->s.r.result != ROLLOUT_OK)
 		for (int i = 1; i < p->x->fails && pause < RECONCILE_PAUSE_MAX_MS; i++)
 			pause *= 2;
 	for (size_t i = 0; i < p->x->memory.nslots; i++) {
@@ -317,8 +273,8 @@ static void env_note_cb(void *arg, const struct rollout_note *n)
 	struct env_note *copy = mem_alloc(sizeof(*copy));
 
 	copy->x = p->x;
-	copy->op = p->row.serving != p->r.wanted.version ? p->op : 0;
-	copy->version = p->r.wanted.version;
+	copy->op = p->s.row.serving != p->s.r.wanted.version ? p->s.op : 0;
+	copy->version = p->s.r.wanted.version;
 	copy->n = *n;
 	engine_post(p->x->e, env_note, copy);
 }

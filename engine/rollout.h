@@ -69,6 +69,10 @@ struct rollout {
 	struct release old;         /* what serves until then; version 0 = nothing */
 	struct backend_route route;
 	int want[PLAN_TIERS];
+	char db_host[80];            /* of an environment that is applied whole */
+	struct rollout_load {
+		int min, max, cpu;   /* as in struct backend_tier */
+	} load[PLAN_TIERS];
 	bool gone;                  /* the environment is to disappear */
 	int64_t op;                 /* names the migration */
 	int health_timeout_ms, drain_timeout_s, poll_ms;

@@ -80,20 +80,33 @@ void rollout_whole_clear(struct backend_env *e)
 	e->ntiers = 0;
 }
 
+int rollout_whole_wanted(struct rollout *r, struct backend_env *e, struct cl_err *err)
+{
+	(void)snprintf(r->db_host, sizeof(r->db_host), "%s-db", r->manifest.name);
+	r->manifest.release = &r->wanted;
+	r->manifest.db_host = r->db_host;
+	if (rollout_whole_env(&r->manifest, r->want, e, err) != 0)
+		return -1;
+	for (size_t i = 0; i < e->ntiers; i++) {
+		const struct rollout_load *by = &r->load[plan_tier_parse(e->tiers[i].spec.tier)];
+
+		e->tiers[i].min = by->min;
+		e->tiers[i].max = by->max;
+		e->tiers[i].cpu = by->cpu;
+	}
+	e->route = &r->route;
+	return mem_copy_str(e->host, sizeof(e->host), r->route.host);
+}
+
 static int apply(struct rollout *r)
 {
 	struct lines out = { .r = r };
 	struct backend_job job = { .line = line_cb, .cancelled = stop_cb, .arg = &out, .timeout_s = 1800 };
-	cl_autofree char *db = mem_printf("%s-db", r->manifest.name);
 	struct backend_env e;
 	int rc = 0;
 
-	r->manifest.release = &r->wanted;
-	r->manifest.db_host = db;
-	if (rollout_whole_env(&r->manifest, r->want, &e, &r->err) != 0)
+	if (rollout_whole_wanted(r, &e, &r->err) != 0)
 		return -1;
-	e.route = &r->route;
-	(void)mem_copy_str(e.host, sizeof(e.host), r->route.host);
 	if (!r->wanted.migrated)
 		rc = migrate(r, &e);
 	if (rc == 0)
@@ -105,7 +118,6 @@ static int apply(struct rollout *r)
 		rc = wait_for(r, &e);
 	}
 	rollout_whole_clear(&e);
-	r->manifest.db_host = NULL;
 	return rc;
 }
 

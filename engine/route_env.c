@@ -123,10 +123,18 @@ static int scale_tier(struct engine *e, struct request *r, const struct store_en
 	if (!request_has(r, name))
 		return 0;
 	want[tier] = (int)request_int(r, name, 0);
+	if (row->load[tier].max > 0 && !request_bool(r, "pin")) {
+		err_set(err, CL_CONFLICT, "scale: load decides the number of %s, from %d to %d", name,
+		    row->load[tier].min, row->load[tier].max);
+		return err_hint(err, "Pin it: scale %s=%d --pin. Other limits: autoscale %s --min N --max N",
+		    name, want[tier], name);
+	}
 	(void)buf_printf(words, "%s%s %d to %d", words->len > 0 ? ", " : "", name, row->want[tier],
 	    want[tier]);
 	if (request_bool(r, "dry_run"))
 		return 0;
+	if (store_env_set_auto(e->store, row->id, name, NULL, err) != 0)
+		return -1;
 	return store_env_set_want(e->store, row->id, name, want[tier], err);
 }
 

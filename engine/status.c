@@ -207,13 +207,17 @@ static json_t *status_tier_json(struct engine *e, const struct store_env *row,
 		.instances = json_array() };
 	double rps = s == NULL || !s->ok ? -1 : tier == PLAN_WEB ? s->web.rps :
 	    tier == PLAN_WAS ? s->was.rps : -1;
+	const struct store_env_auto *by = &row->load[tier];
+	int want;
 
 	reconcile_each_seen(e, row->project, row->name, status_instance_cb, &t);
-	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "tier", t.tier, "want",
-	    row->desired > 0 ? row->want[tier] : 0, "ready", t.ready, "image", t.image[0] != '\0' ?
+	want = by->max > 0 ? (int)json_array_size(t.instances) : row->want[tier];
+	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "tier", t.tier, "want",
+	    row->desired > 0 ? want : 0, "ready", t.ready, "image", t.image[0] != '\0' ?
 	    json_string(t.image) : json_null(), "cpu", t.cpu_known ? json_real(t.cpu) : json_null(),
 	    "memory", t.memory_known ? json_integer(t.memory) : json_null(), "rps", rps >= 0 ?
-	    json_real(rps) : json_null(), "instances", t.instances);
+	    json_real(rps) : json_null(), "autoscale", by->max > 0 ? json_pack("{s:i, s:i, s:i}", "min",
+	    by->min, "max", by->max, "cpu", by->cpu) : json_null(), "instances", t.instances);
 }
 
 static void status_instance_cb(void *arg, const struct reconcile_seen *i)

@@ -5,9 +5,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define LOAD_OF(column, kind) \
+	" (SELECT " column " FROM autoscale a WHERE a.env = e.id AND a.kind = '" kind "'),"
 #define ENV_COLUMNS \
 	"SELECT e.id, e.project, e.name, e.slot, e.host, e.desired, e.serving, e.state, e.reason," \
 	" e.db_password," \
+	LOAD_OF("min", "was") LOAD_OF("max", "was") LOAD_OF("cpu", "was") \
+	LOAD_OF("min", "web") LOAD_OF("max", "web") LOAD_OF("cpu", "web") \
 	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'db')," \
 	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'was')," \
 	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'web') FROM env e "
@@ -70,6 +74,18 @@ int store_env_set_want(struct store *s, int64_t env, const char *tier, int want,
 	return store_run(s, err, "INSERT INTO tier (env, kind, want) VALUES (?, ?, ?)"
 	    " ON CONFLICT (env, kind) DO UPDATE SET want = excluded.want", "isi", env, tier,
 	    (int64_t)want) < 0 ? -1 : 0;
+}
+
+int store_env_set_auto(struct store *s, int64_t env, const char *tier,
+    const struct store_env_auto *by, struct cl_err *err)
+{
+	if (!by || by->max == 0)
+		return store_run(s, err, "DELETE FROM autoscale WHERE env = ? AND kind = ?", "is", env,
+		    tier) < 0 ? -1 : 0;
+	return store_run(s, err, "INSERT INTO autoscale (env, kind, min, max, cpu) VALUES (?, ?, ?, ?, ?)"
+	    " ON CONFLICT (env, kind) DO UPDATE SET min = excluded.min, max = excluded.max,"
+	    " cpu = excluded.cpu", "isiii", env, tier, (int64_t)by->min, (int64_t)by->max,
+	    (int64_t)by->cpu) < 0 ? -1 : 0;
 }
 
 int store_env_set_release(struct store *s, int64_t env, int desired, int serving,
@@ -238,8 +254,13 @@ static void store_env_read(struct store_row *r, struct store_env *e)
 	store_copy(r, 7, e->state, sizeof(e->state));
 	store_copy(r, 8, e->reason, sizeof(e->reason));
 	store_copy(r, 9, e->db_password, sizeof(e->db_password));
+	for (int i = 1; i < 3; i++) {
+		e->load[i].min = (int)store_int(r, 7 + 3 * i);
+		e->load[i].max = (int)store_int(r, 8 + 3 * i);
+		e->load[i].cpu = (int)store_int(r, 9 + 3 * i);
+	}
 	for (int i = 0; i < 3; i++)
-		e->want[i] = (int)store_int(r, 10 + i);
+		e->want[i] = (int)store_int(r, 16 + i);
 }
 
 static void store_env_read_release(struct store_row *r, struct store_release *out)

@@ -8,6 +8,11 @@
 #include "engine/release.h"
 #include "engine/store.h"
 
+struct store_env_auto {
+	int min, max;          /* instances; max 0 = their number is fixed */
+	int cpu;               /* percent of one core that each may take */
+};
+
 struct store_env {
 	int64_t id, project;
 	char name[8];
@@ -18,6 +23,7 @@ struct store_env {
 	char reason[512];
 	char db_password[65];  /* "" = none yet */
 	int want[3];           /* by enum plan_tier_id: db, was, web */
+	struct store_env_auto load[3]; /* the same */
 };
 
 struct store_release {
@@ -43,6 +49,9 @@ int store_env_each(struct store *s, int64_t project,
     int (*cb)(void *arg, const struct store_env *e), void *arg, struct cl_err *err);
 int store_env_set_want(struct store *s, int64_t env, const char *tier, int want,
     struct cl_err *err);
+/* by NULL, or its max 0: the number is fixed again. */
+int store_env_set_auto(struct store *s, int64_t env, const char *tier,
+    const struct store_env_auto *by, struct cl_err *err);
 int store_env_set_release(struct store *s, int64_t env, int desired, int serving,
     struct cl_err *err);
 int store_env_set_state(struct store *s, int64_t env, const char *state, const char *reason,

@@ -27,10 +27,14 @@ static void memory_text(char *out, size_t size, const json_t *o)
 
 static void add_tier(struct verb_out_table *t, const json_t *tier)
 {
-	char want[16], ready[16], cpu[16], memory[16], rps[16] = "";
+	const json_t *by = json_object_get(tier, "autoscale");
+	char want[48], ready[16], cpu[16], memory[16], rps[16] = "";
 	const json_t *r = json_object_get(tier, "rps");
 
 	snprintf(want, sizeof(want), "%lld", (long long)verb_out_int(tier, "want"));
+	if (json_is_object(by))
+		snprintf(want, sizeof(want), "%lld (load: %lld-%lld)", (long long)verb_out_int(tier, "want"),
+		    (long long)verb_out_int(by, "min"), (long long)verb_out_int(by, "max"));
 	snprintf(ready, sizeof(ready), "%lld", (long long)verb_out_int(tier, "ready"));
 	cpu_text(cpu, sizeof(cpu), tier);
 	memory_text(memory, sizeof(memory), tier);
@@ -129,6 +133,8 @@ int verb_scale_scale(struct verb_ctx *ctx, const struct verb_args *args)
 		json_decref(body);
 		return rc < 0 ? verb_out_error(ctx, &err) : show(ctx, false);
 	}
+	if (verb_args_has(args, "--pin"))
+		json_object_set_new(body, "pin", json_true());
 	verb_rest_env(ctx, body);
 	return verb_rest_op(ctx, "PUT", path, body);
 }

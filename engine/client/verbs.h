@@ -70,6 +70,8 @@ VERB(verb_scale_scale);
 VERB(verb_scale_status);
 VERB(verb_scale_url);
 VERB(verb_scale_top);
+VERB(verb_cluster_autoscale);
+VERB(verb_cluster_manifest);
 
 VERB(verb_logs_logs);
 VERB(verb_logs_events);
