@@ -274,7 +274,7 @@ static void complete_ops(void)
 	all.logs = kube_logs;
 	all.exec = kube_exec;
 	all.env_apply = kube_env_apply;
-	all.env_manifest = kube_env_manifest;
+	all.env_manifest = kube_env_show;
 	all.env_look = kube_env_look;
 	all.env_run = kube_env_run;
 	all.env_remove = kube_env_remove;

@@ -294,7 +294,7 @@ static int note_upstream_of(struct kube_cluster *c, const json_t *service, json_
 	return 0;
 }
 
-int kube_env_manifest(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
+int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
     struct cl_err *err)
 {
 	struct backend_job job = { .line = unsaid_cb, .timeout_s = 600 };

@@ -12,7 +12,7 @@
 int kube_env_apply(struct backend *b, const struct backend_env *e, const struct backend_job *job,
     struct cl_err *err);
 /* What kube_env_apply() would apply, with the secrets or without them. */
-int kube_env_manifest(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
+int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, json_t **out,
     struct cl_err *err);
 int kube_env_look(struct backend *b, const struct backend_env *e, struct backend_env_state *out,
     struct cl_err *err);
