@@ -97,6 +97,8 @@ GOOD = {
     "DEV": (P, {"action": "up"}, ALICE, {202}),
     "EXEC": (P, {"argv": ["true"]}, ALICE, {200, 501}),  # the sim backend executes nothing
     "SCALE": (P, {"was": 2}, ALICE, {202, 404, 409, 412}),  # 404: nothing is deployed yet
+    "AUTOSCALE": (P, {"tier": "was", "min": 1, "max": 5, "cpu": 60}, ALICE, {404, 501}),  # a cluster's only
+    "MANIFEST": (P, None, ALICE, {412}),
     "DEPLOY": (P, {"env": "dev"}, ALICE, {202, 409, 412}),
     "PROMOTE": (P, {}, ALICE, {202, 409, 412}),
     "SHIP": (P, {}, ALICE, {202, 409, 412}),
