@@ -52,7 +52,7 @@ struct kube_relay {
 	struct cl_err why;       /* of a cut */
 	bool running, v5, input_ended, held, over, gone;
 	int signal;              /* last one that was sent */
-	int handles;             /* that libuv still knows */
+	int handles;             /* that libuv knows */
 };
 
 static void settle(struct kube_relay *r);
@@ -67,8 +67,6 @@ static void handle_closed_cb(uv_handle_t *h)
 		return;
 	for (int i = 0; i < SIDES; i++) {
 		buf_clear(&r->sides[i].back);
-		if (r->sides[i].fd >= 0)
-			close(r->sides[i].fd);
 		if (r->theirs[i] >= 0)
 			close(r->theirs[i]);
 	}
@@ -77,10 +75,17 @@ static void handle_closed_cb(uv_handle_t *h)
 	mem_free(r);
 }
 
-static void drop(struct kube_relay *r, void *handle)
+/* The handle goes before its descriptor does: closed later it would take the number, which may be that of
+ * another execution's connection by then, out of the loop's epoll. */
+static void side_over(struct side *s)
 {
-	r->handles += handle != NULL;
-	uv_close(handle, handle_closed_cb);
+	if (s->fd < 0)
+		return;
+	uv_close((uv_handle_t *)&s->poll, handle_closed_cb);
+	close(s->fd);
+	s->fd = -1;
+	s->events = 0;
+	buf_drop(&s->back, s->back.len);
 }
 
 /* Nothing more will be said to anybody: the program is hung up when it still runs. */
@@ -98,11 +103,10 @@ static void end(struct kube_relay *r)
 	if (r->next)
 		r->next->at = r->at;
 	r->x->nrelays--;
-	drop(r, &r->control);
-	drop(r, &r->timer);
 	for (int i = 0; i < SIDES; i++)
-		if (r->sides[i].poll.data)
-			drop(r, &r->sides[i].poll);
+		side_over(&r->sides[i]);
+	uv_close((uv_handle_t *)&r->control, handle_closed_cb);
+	uv_close((uv_handle_t *)&r->timer, handle_closed_cb);
 }
 
 void kube_relay_end_all(struct kube_exec *x)
@@ -153,17 +157,6 @@ static void tell(struct kube_relay *r)
 }
 
 /* --- to the client ---------------------------------------------------------------------------- */
-
-static void side_over(struct side *s)
-{
-	if (s->fd < 0)
-		return;
-	uv_poll_stop(&s->poll);
-	close(s->fd);
-	s->fd = -1;
-	s->events = 0;
-	buf_drop(&s->back, s->back.len);
-}
 
 static void flush(struct side *s)
 {
@@ -313,11 +306,14 @@ static int side_open(struct kube_relay *r, int i, int ours)
 {
 	struct side *s = &r->sides[i];
 
-	s->fd = ours;
 	(void)sock_nonblock(ours, 1);
-	if (uv_poll_init(&r->x->loop, &s->poll, ours) != 0)
+	if (uv_poll_init(&r->x->loop, &s->poll, ours) != 0) {
+		close(ours);
 		return -1;
+	}
 	s->poll.data = r;
+	s->fd = ours;
+	r->handles++;
 	return 0;
 }
 
@@ -507,6 +503,7 @@ void kube_relay_begin(struct kube_exec *x, int sock, uid_t peer)
 	(void)uv_poll_init(&x->loop, &r->control, sock);
 	(void)uv_timer_init(&x->loop, &r->timer);
 	r->control.data = r->timer.data = r;
+	r->handles = 2;
 	(void)uv_timer_start(&r->timer, late_cb, OPEN_MS, 0);
 	(void)uv_poll_start(&r->control, UV_READABLE, control_cb);
 }
