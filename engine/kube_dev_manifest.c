@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "engine/kube_state.h"
 
 #define CERTIFICATES "/etc/ssl/certs/ca-certificates.crt"
 #define ROOM "10Gi" /* a number that the API asks for; what really limits is the storage itself */
@@ -264,7 +265,7 @@ static void say_waiting(struct backend_instance *i, const json_t *pod, const jso
 		say(i, true, "its image cannot be pulled", text(waiting, "message"));
 	else if (reason[0] && strcmp(reason, "ContainerCreating") != 0 &&
 	    strcmp(reason, "PodInitializing") != 0)
-		say(i, true, reason, text(waiting, "message"));
+		say(i, !kube_state_passes(waiting), reason, text(waiting, "message"));
 	else if (!say_event(i, events))
 		say(i, false, "starting", "");
 }

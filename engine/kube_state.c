@@ -139,6 +139,17 @@ static void look(struct backend_instance *b, const json_t *pod)
 	(void)mem_copy_str(b->address, sizeof(b->address), text(json_object_get(pod, "status"), "podIP"));
 }
 
+bool kube_state_passes(const json_t *waiting)
+{
+	static const char *const words[] = { "failed to sync ", "context deadline exceeded",
+		"is reserved for", NULL };
+
+	for (size_t i = 0; words[i]; i++)
+		if (strstr(text(waiting, "message"), words[i]) != NULL)
+			return true;
+	return false;
+}
+
 static bool hopeless(const char *reason)
 {
 	static const char *const words[] = { "InvalidImageName", "CreateContainerConfigError",
@@ -173,7 +184,7 @@ static void blame(const struct backend_instance *b, const json_t *pod, struct ba
 		    text(waiting, "message"));
 	} else if (reason[0] && strcmp(reason, "ContainerCreating") != 0 &&
 	    strcmp(reason, "PodInitializing") != 0) {
-		failed = hopeless(reason);
+		failed = hopeless(reason) && !kube_state_passes(waiting);
 		(void)snprintf(why, sizeof(why), "%s-%d: %.60s: %.180s", b->tier, b->n, reason,
 		    text(waiting, "message"));
 	} else if (out->why[0] == '\0') {

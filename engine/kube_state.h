@@ -23,6 +23,10 @@ struct kube_state {              /* all pods that were seen last */
  * are left out; a number is given to a new one and freed with it. */
 void kube_state_read(struct kube_state *s, const struct backend_env *e, const json_t *pods,
     const json_t *controllers, struct backend_env_state *out);
+/* Is what a container waits for (of its status) the node's own haste, which passes by itself, and not the pod's
+ * fault?  kubelet's words: "failed to sync secret cache: timed out waiting for the condition", a container
+ * runtime that was too slow ("context deadline exceeded") or holds a name still. */
+bool kube_state_passes(const json_t *waiting);
 /* NULL: no instance of the cluster is called that. */
 const struct kube_state_pod *kube_state_find(const struct kube_state *s, const char *name);
 void kube_state_clear(struct kube_state *s);

@@ -206,6 +206,16 @@ static void why_it_cannot(void **state)
 	}
 }
 
+static void what_passes_by_itself_is_waited_for(void **state)
+{
+	struct backend_instance i = read_pod("{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\","
+	    "\"status\":\"True\"}],\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":"
+	    "\"CreateContainerConfigError\",\"message\":\"failed to sync configmap cache: timed out\"}}}]}", NULL);
+
+	assert_false(i.stuck);
+	assert_non_null(strstr(i.why, "failed to sync configmap cache"));
+}
+
 static void an_ended_one_has_its_status(void **state)
 {
 	struct backend_instance i = read_pod("{\"phase\":\"Failed\",\"containerStatuses\":[{\"state\":"
@@ -234,7 +244,7 @@ int main(void)
 		cmocka_unit_test(no_place_is_refused),
 		cmocka_unit_test(a_running_one_is_known_again),
 		cmocka_unit_test(where_it_stands),
-		cmocka_unit_test(why_it_cannot),
+		cmocka_unit_test(why_it_cannot), cmocka_unit_test(what_passes_by_itself_is_waited_for),
 		cmocka_unit_test(an_ended_one_has_its_status),
 		cmocka_unit_test(nonsense_is_no_instance_that_runs),
 	};

@@ -119,6 +119,11 @@ static void why(void **state)
 		{ WAITING("ImagePullBackOff"), "image cannot be pulled", false },
 		{ WAITING("InvalidImageName"), "InvalidImageName", true },
 		{ WAITING("CreateContainerConfigError"), "because", true },
+		{ "{\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"CreateContainerConfigError\","
+		  "\"message\":\"failed to sync secret cache: timed out waiting for the condition\"}}}]}",
+		    "failed to sync", false },
+		{ "{\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"CreateContainerError\","
+		  "\"message\":\"context deadline exceeded\"}}}]}", "deadline", false },
 		{ WAITING("ContainerCreating"), "still starting", false },
 		{ "{\"phase\":\"Running\"}", "does not answer yet", false },
 		{ "{\"phase\":\"Running\",\"containerStatuses\":[{\"restartCount\":1,\"lastState\":{\"terminated\":"
