@@ -2,8 +2,8 @@
 #include "tui/fuzzy.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 static bool starts_word(const char *text, const char *at)
 {
@@ -34,4 +34,23 @@ int fuzzy_score(const char *pattern, const char *text)
 	}
 	score -= (int)(strlen(text) / 4);
 	return score > 0 ? score : 1;
+}
+
+static bool has(const char *text, const char *word, size_t len)
+{
+	for (; *text; text++)
+		if (strncasecmp(text, word, len) == 0)
+			return true;
+	return false;
+}
+
+bool fuzzy_has_words(const char *words, const char *text)
+{
+	for (const char *w = words + strspn(words, " "); *w; w += strspn(w, " ")) {
+		size_t len = strcspn(w, " ");
+		if (!has(text, w, len))
+			return false;
+		w += len;
+	}
+	return true;
 }

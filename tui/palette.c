@@ -42,15 +42,14 @@ static int by_score(const void *a, const void *b)
 	return x->score != y->score ? y->score - x->score : strcmp(x->name, y->name);
 }
 
-/* The name itself counts most; a hit in the help text still finds it. */
+/* The name itself counts most; a help text with every typed word still finds it. */
 static int score(const struct entry *e, const char *typed)
 {
-	int name = fuzzy_score(typed, e->name), help;
+	int name = fuzzy_score(typed, e->name);
 
 	if (name >= 0)
 		return name + 1000;
-	help = strlen(typed) > 2 ? fuzzy_score(typed, e->help) : -1;
-	return help;
+	return strlen(typed) > 2 && fuzzy_has_words(typed, e->help) ? 1 : -1;
 }
 
 static void filter(struct palette *p)

@@ -44,6 +44,10 @@ static void fuzzy_prefers_runs_and_words(void **state)
 	assert_true(fuzzy_score("sca", "scale") > fuzzy_score("sca", "stack-a"));
 	assert_true(fuzzy_score("pc", "project create") > fuzzy_score("pc", "topic"));
 	assert_true(fuzzy_score("SHIP", "ship") > 0);
+	assert_true(fuzzy_has_words("SCALE tier", "scale a tier while it serves"));
+	assert_true(fuzzy_has_words("serv", "scale a tier while it serves"));
+	assert_false(fuzzy_has_words("hide tree", "what is applied to the cluster, as kubectl takes it"));
+	assert_false(fuzzy_has_words("serves tier it x", "scale a tier while it serves"));
 }
 
 static void words_are_split_as_a_shell_does(void **state)
