@@ -409,6 +409,9 @@ struct backend_ops {
 	 * caller's (NULL: this backend knows no such form).  secrets: with those that hold them. */
 	int (*env_manifest)(struct backend *b, const struct backend_env *e, bool secrets,
 	    struct json_t **out, struct cl_err *err);
+	/* The machines that instances run on: a JSON array of Host (engine/api/schemas.def), the caller's.
+	 * NULL: they run on this one. */
+	int (*hosts)(struct backend *b, struct json_t **out, struct cl_err *err);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);

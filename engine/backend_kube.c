@@ -16,6 +16,7 @@
 #include "engine/kube_cluster.h"
 #include "engine/kube_dev.h"
 #include "engine/kube_env.h"
+#include "engine/kube_host.h"
 #include "engine/kube_log.h"
 #include "engine/kube_metrics.h"
 #include "engine/kube_ticket.h"
@@ -278,6 +279,7 @@ static void complete_ops(void)
 	all.env_look = kube_env_look;
 	all.env_run = kube_env_run;
 	all.env_remove = kube_env_remove;
+	all.hosts = kube_host_list;
 	all.watch = kube_watch;
 	backend_kube_ops = all;
 }

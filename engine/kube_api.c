@@ -482,7 +482,7 @@ static int judge(const struct call *c, const struct fetch_reply *r, json_t **out
 		return 0;
 	}
 	switch (r->status) {
-	case 401: code = CL_UNAUTHENTICATED; break;
+	case 401: code = CL_FORBIDDEN; break; /* it is us whom the cluster does not know, not our caller */
 	case 403: code = why && strstr(why, "exceeded quota") ? CL_QUOTA : CL_FORBIDDEN; break;
 	case 404: code = CL_NOT_FOUND; break;
 	case 409: code = CL_CONFLICT; break;

@@ -81,10 +81,19 @@ static void short_image(struct ops_model_tier *t, const char *project, const cha
 	snprintf(t->image, sizeof(t->image), "%s@%.4s\u2026", name, digest + 7);
 }
 
+static void read_load(struct ops_model_tier *t, json_t *by)
+{
+	t->min = integer(by, "min", 99);
+	t->max = integer(by, "max", 99);
+	t->load = integer(by, "cpu", 1000);
+}
+
 static void read_tier(const struct ops_model *m, struct ops_model_tier *t, json_t *o)
 {
 	t->want = integer(o, "want", 99);
 	t->ready = integer(o, "ready", 99);
+	if (json_object_get(o, "autoscale"))
+		read_load(t, json_object_get(o, "autoscale"));
 	if (t->asked == t->want)
 		t->asked = -1;
 	short_image(t, m->project, str(o, "image"));
@@ -168,6 +177,11 @@ int ops_model_ask(struct ops_model *m, int by)
 	if (n < 0 || n > INSTANCES_MAX)
 		return -1;
 	return t->asked = n;
+}
+
+bool ops_model_by_load(const struct ops_model_tier *t)
+{
+	return t->max > 0;
 }
 
 void ops_model_size(int64_t bytes, char *out, size_t size)

@@ -23,6 +23,8 @@ struct ops_model_tier {
 	char image[80];  /* as shown: "shop@9c41…" */
 	int want, ready;
 	int asked;       /* what the user asked for and the engine has not said yet; -1 none */
+	int min, max;    /* load decides how many, within these; max 0: it does not */
+	int load;        /* and so much cpu each may take, percent of a core */
 	double cpu, rps; /* < 0 unknown */
 	int64_t memory;
 	struct spark cpu_history, memory_history;
@@ -45,6 +47,8 @@ struct ops_model_tier *ops_model_chosen(struct ops_model *m); /* or NULL */
 void ops_model_choose(struct ops_model *m, int index);        /* clamped */
 /* One instance more or less in the chosen tier: the new number, or -1 where that cannot be. */
 int ops_model_ask(struct ops_model *m, int by);
+/* Does load decide how many of this tier there are? */
+bool ops_model_by_load(const struct ops_model_tier *t);
 /* "303 MB", "1.2 GB", "—" for unknown. */
 void ops_model_size(int64_t bytes, char *out, size_t size);
 

@@ -155,6 +155,28 @@ static void operate_tick(struct view *v, int64_t now)
 
 /* ---- actions ---- */
 
+static void pin_cb(void *arg, bool yes)
+{
+	struct operate *o = arg;
+	struct ops_model_tier *t = ops_model_chosen(&o->model);
+
+	if (yes && t && t->asked >= 0)
+		view_commandf(&o->view, "scale %s=%d --pin --env %s -q", t->name, t->asked, o->model.env);
+	else if (t)
+		t->asked = -1;
+	view_redraw(&o->view);
+}
+
+/* Load owns the number: it is taken from it only when the user says so. */
+static void offer_pin(struct operate *o, const struct ops_model_tier *t, int n)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), text_of("Load decides how many %s there are (%d to %d). Fix it at %d?"),
+	    t->name, t->min, t->max, n);
+	ui_confirm(o->view.ui, "Fix the number", text, NULL, pin_cb, o);
+}
+
 static void scale(struct operate *o, int by)
 {
 	struct ops_model_tier *t = ops_model_chosen(&o->model);
@@ -162,6 +184,10 @@ static void scale(struct operate *o, int by)
 
 	if (!t)
 		return;
+	if (n >= 0 && ops_model_by_load(t)) {
+		offer_pin(o, t, n);
+		return;
+	}
 	if (n < 0)
 		ui_message(o->view.ui, UI_WARN, strcmp(t->name, "db") == 0
 			? "db: one instance keeps the data; it is not scaled"
@@ -317,7 +343,8 @@ static void draw_tier(struct operate *o, int i, int y, int w)
 	if (t->asked >= 0)
 		term_textf(y, c.want + 2, 5, term_theme(THEME_WARN), "%d", t->asked);
 	else
-		term_textf(y, c.want + 2, 4, term_theme(THEME_TEXT), "%d", t->want);
+		term_textf(y, c.want + 2, 4, term_theme(THEME_TEXT), ops_model_by_load(t) ? "%d*" : "%d",
+		    t->want);
 	term_textf(y, c.ready + 1, 4, term_theme(t->ready == t->want ? THEME_OK : THEME_WARN), "%d",
 	    t->ready);
 	snprintf(text, sizeof(text), t->cpu < 0 ? "\u2014" : "%.0f %%", t->cpu);
@@ -368,7 +395,7 @@ static void draw_tiers(struct operate *o, const struct rect *r, const struct ter
 	struct ops_model *m = &o->model;
 	struct rect low = { r->y + m->ntiers + 3, 0, r->h - m->ntiers - 3, r->w };
 	struct ops_model_tier *t = ops_model_chosen(m);
-	char title[32];
+	char title[100];
 
 	term_box(r, line, text_of("tier"), term_theme(THEME_TITLE_FOCUS));
 	draw_header(r->y, r->w);
@@ -382,7 +409,9 @@ static void draw_tiers(struct operate *o, const struct rect *r, const struct ter
 		term_text(r->y + 2, 2, r->w - 4, term_theme(THEME_HEADING),
 		    text_of("Nothing is deployed here yet. F6 brings it up."), -1);
 	if (t && low.h > 2) {
-		snprintf(title, sizeof(title), text_of("instances of %s"), t->name);
+		snprintf(title, sizeof(title), text_of(ops_model_by_load(t) ?
+		    "instances of %s * load decides: %d to %d at %d %% cpu" : "instances of %s"), t->name,
+		    t->min, t->max, t->load);
 		term_box(&low, line, title, term_theme(THEME_TITLE));
 		draw_instances(o, low.y + 1, low.h - 2, low.w);
 	}

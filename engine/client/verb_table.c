@@ -122,8 +122,8 @@ const struct verb verb_table[] = {
 	"codinglab image rm app/p3:op17", 0, verb_image_rm},
     {"image gc", "", "remove images that nothing uses, here and in the repository",
 	"codinglab image gc -n", DRY, verb_image_gc},
-    {"host ls", "", "nodes", "codinglab host ls", MISSING},
-    {"host show", "NAME", "one node", "codinglab host show lab1", MISSING},
+    {"host ls", "", "nodes: state, instances, cpu, memory, disk", "codinglab host ls", 0, verb_host_ls},
+    {"host show", "NAME", "one node, with its conditions", "codinglab host show lab1", 0, verb_host_show},
 
     {"chat say", "[TEXT...]", "say something in the project (stdin without TEXT)",
 	"ssh alice+shop@lab chat say deployed v7", PROJECT, verb_chat_say},

@@ -35,6 +35,9 @@ VERB(verb_image_push);
 VERB(verb_image_gc);
 VERB(verb_image_rm);
 
+VERB(verb_host_ls);
+VERB(verb_host_show);
+
 VERB(verb_dev_up);
 VERB(verb_dev_stop);
 VERB(verb_dev_restart);

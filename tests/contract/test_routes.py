@@ -77,6 +77,7 @@ GOOD = {
     "REGISTER": ({}, {"code": CODE, "name": "erin", "password": "long enough"}, STRANGER, {200}),
     "AUDIT": ({}, None, ADMIN, {200}),
     "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
+    "HOST_LS": ({}, None, ADMIN, {200}),
     "STACK_LS": ({}, None, ALICE, {200}),
     "STACK_SHOW": ({"stack": "python"}, None, ALICE, {200}),
     "STACK_ADD": ({}, stack_files("small"), ADMIN, {200}),

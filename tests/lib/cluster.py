@@ -71,7 +71,7 @@ class KubeLab(Lab):
         return super().__enter__()
 
     def __exit__(self, *exc):
-        if exc and exc[0] is not None:
+        if exc and exc[0] is not None and not (exc[0] is SystemExit and not exc[1].code):
             for n in (self.ns(env="prod"), self.ns(env="dev")):
                 print(kubectl("-n", n, "get", "pods,svc,events", check=False)[-6000:])
         super().__exit__(*exc)

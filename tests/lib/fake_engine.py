@@ -37,6 +37,7 @@ class FakeEngine:
                        {"id": "django", "title": "Django", "state": "building", "ready": False}]
         self.images = [{"id": "base", "state": "ready"}, {"id": "django", "state": "building"}]
         self.tiers = {"web": 1, "was": 1, "db": 1}
+        self.by_load = set()  # tiers whose number load decides
         self.env, self.serving = "dev", False
         self.streams = []
         self.listeners, self.lock, self.next_id = [], threading.Lock(), 1
@@ -126,7 +127,7 @@ class FakeEngine:
 
     def status(self, env):
         tiers = [{"tier": t, "want": n, "ready": n, "image": f"{t}@sha256:1f0c", "cpu": 4.0 * n, "memory": 14000000 * n, "rps": 3.0,
-                  "instances": [{"name": f"{t}-{i + 1}", "n": i + 1, "state": "ready", "release": 7, "restarts": 0, "cpu": 4.0,
+                  "autoscale": {"min": 1, "max": 5, "cpu": 60} if t in self.by_load else None, "instances": [{"name": f"{t}-{i + 1}", "n": i + 1, "state": "ready", "release": 7, "restarts": 0, "cpu": 4.0,
                                  "memory": 14000000, "since": now()} for i in range(n)]} for t, n in self.tiers.items()]
         return {"project": "shop", "owner": self.user, "env": env, "url": "http://shop.alice.lab.localhost" if self.serving else None,
                 "state": "serving" if self.serving else "absent",
@@ -207,6 +208,7 @@ class FakeEngine:
         if part == "events":
             return 200, {"events": [e for e in self.events if e["project"] == p["id"]]}
         if part == "scale":
+            self.by_load -= set(body) if body.get("pin") else set()
             self.tiers.update({k: v for k, v in body.items() if k in self.tiers})
             self.event("scaled", p["id"], f"{self.user} scaled to {self.tiers['was']}", dict(self.tiers), env=self.env)
             return 202, self.op("scale", "done")

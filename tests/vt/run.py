@@ -6,6 +6,7 @@ A script is lines of: a word and its arguments (shell quoting).  # starts a comm
     user NAME                   who (default alice)           project NAME [OWNER]    a project's session (default: home)
     have project NAME STACK [owner=X] [dev=X] [url=X] [about=X] [role=X]              what the engine knows
     have file NAME TEXT         in the workspace              have serving            a release serves
+    have load TIER...           decides how many there are
     have said USER TEXT         in the chat                   have databases STACK ID...
     start ROWSxCOLS [TERM] [NAME=VALUE...]                    start the session, attach a door
     door NAME ROWSxCOLS [TERM] [NAME=VALUE...]                attach another door; use NAME: goes on with it (first: main)
@@ -97,6 +98,8 @@ class Script:
                 next(s for s in e.stacks if s["id"] == args[0])["dbs"] = list(args[1:])
             elif what == "serving":
                 e.serving = True
+            elif what == "load":
+                e.by_load.update(args)
             elif what == "said":
                 e.say(*args)
             else:
