@@ -36,6 +36,7 @@ struct kube_api {
 struct credential {                      /* of one call; owned */
 	char *header;                    /* "Authorization: Bearer ...", or NULL */
 	char *cert, *key;
+	char *ca;                        /* or NULL */
 };
 
 struct call {
@@ -71,6 +72,7 @@ static const struct {
 	{ "Ingress", "apis/networking.k8s.io/v1", "ingresses", false },
 	{ "NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies", false },
 	{ "HorizontalPodAutoscaler", "apis/autoscaling/v1", "horizontalpodautoscalers", false },
+	{ "RoleBinding", "apis/rbac.authorization.k8s.io/v1", "rolebindings", false },
 	{ "PodDisruptionBudget", "apis/policy/v1", "poddisruptionbudgets", false },
 	{ "PodDisruptionBudget.v1beta1", "apis/policy/v1beta1", "poddisruptionbudgets", false },
 };
@@ -294,6 +296,7 @@ int kube_api_list(struct kube_api *a, const char *kind, const char *ns, const ch
     json_t **items, char *version, struct cl_err *err)
 {
 	cl_autofree char *sel = kube_api_escape(selector), *next = mem_strdup("");
+	struct cl_err why = { 0 };
 	char path[512];
 
 	if (path_of(path, sizeof(path), kind, ns, "", err) != 0)
@@ -305,8 +308,12 @@ int kube_api_list(struct kube_api *a, const char *kind, const char *ns, const ch
 		json_t *page = NULL, *meta;
 		const char *more, *at;
 
-		if (kube_api_raw(a, full, &page, err) != 0)
+		if (kube_api_raw(a, full, &page, &why) != 0) {
+			if (why.code == CL_NOT_FOUND && ns[0])
+				break;
+			err_set(err, why.code, "%s", why.message);
 			goto failed;
+		}
 		meta = json_object_get(page, "metadata");
 		more = json_string_value(json_object_get(meta, "continue"));
 		at = json_string_value(json_object_get(meta, "resourceVersion"));
@@ -400,6 +407,23 @@ char *kube_api_escape(const char *s)
 
 /* --- one call, and again ---------------------------------------------------------------------- */
 
+/* Rights that are given in each namespace are refused in one that is not there, or not any more. */
+static bool nowhere(struct kube_api *a, const char *path)
+{
+	const char *at = strstr(path, "/namespaces/");
+	size_t len = at ? strcspn(at + 12, "/?") : 0;
+	cl_autofree char *ns = len > 0 && at[12 + len] == '/' ? mem_printf("/api/v1/namespaces/%.*s",
+	    (int)len, at + 12) : NULL;
+	struct cl_err err = { 0 };
+	json_t *is = NULL;
+
+	if (!ns)
+		return false;
+	(void)kube_api_once(a, ns, &is, &err);
+	json_decref(is);
+	return err.code == CL_NOT_FOUND;
+}
+
 static int run(struct kube_api *a, struct call *c, json_t **out, struct cl_err *err)
 {
 	int64_t until = clock_ms() + a->patience_ms;
@@ -412,6 +436,8 @@ static int run(struct kube_api *a, struct call *c, json_t **out, struct cl_err *
 		if (once(a, c, out, &again_s, &why) == 0)
 			return 0;
 		wait = again_s > 0 ? again_s * 1000 : pause + (int)randombytes_uniform((uint32_t)pause);
+		if (again_s < 0 && why.code == CL_FORBIDDEN && nowhere(a, c->path))
+			return err_set(err, CL_NOT_FOUND, "kubernetes: there is no such namespace");
 		if (again_s < 0 || a->stopped || clock_ms() + wait > until)
 			return err_set(err, why.code, "%s", why.message);
 		nap(a, wait);
@@ -426,7 +452,7 @@ static int fetch(struct kube_api *a, struct call *c, const struct credential *wh
 	cl_autofree char *type = mem_printf("Content-Type: %s", c->type ? c->type : "application/json");
 	const char *headers[] = { "Accept: application/json", type, who->header, NULL };
 	struct fetch_request r = { .method = c->method, .url = url, .headers = headers,
-		.ca_pem = a->config.ca, .cert_pem = who->cert, .key_pem = who->key,
+		.ca_pem = who->ca, .cert_pem = who->cert, .key_pem = who->key,
 		.any_server = a->config.any_server, .body = c->body,
 		.body_len = c->body ? strlen(c->body) : 0, .max_reply = REPLY_MAX,
 		.timeout_ms = c->data ? 0 : CALL_MS, .data_cb = c->data ? stream_cb : NULL,
@@ -528,6 +554,7 @@ static int credential_take(struct kube_api *a, bool renew, struct credential *c,
 	memset(c, 0, sizeof(*c));
 	c->cert = mem_strdup(a->config.cert);
 	c->key = mem_strdup(a->config.key);
+	c->ca = a->config.ca_file[0] ? kube_config_ca(&a->config) : mem_strdup(a->config.ca);
 	if (a->config.plugin.command) {
 		pthread_mutex_lock(&a->lock);
 		if (renew || !kube_plugin_valid(&a->given)) {
@@ -537,7 +564,8 @@ static int credential_take(struct kube_api *a, bool renew, struct credential *c,
 		if (rc == 0) {
 			token = mem_strdup(a->given.token);
 			if (a->given.cert) {
-				credential_clear(c);
+				mem_free(c->cert);
+				mem_free(c->key);
 				c->cert = mem_strdup(a->given.cert);
 				c->key = mem_strdup(a->given.key);
 			}
@@ -565,7 +593,7 @@ int kube_api_who_take(struct kube_api *a, struct kube_api_who *out, struct cl_er
 	if (credential_take(a, false, &c, err) != 0)
 		return -1;
 	(void)mem_copy_str(out->server, sizeof(out->server), a->config.server);
-	out->ca = mem_strdup(a->config.ca);
+	out->ca = c.ca;
 	out->header = c.header;
 	out->cert = c.cert;
 	out->key = c.key;
@@ -575,10 +603,9 @@ int kube_api_who_take(struct kube_api *a, struct kube_api_who *out, struct cl_er
 
 void kube_api_who_clear(struct kube_api_who *w)
 {
-	struct credential c = { w->header, w->cert, w->key };
+	struct credential c = { w->header, w->cert, w->key, w->ca };
 
 	credential_clear(&c);
-	mem_free(w->ca);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -591,5 +618,6 @@ static void credential_clear(struct credential *c)
 	mem_free(c->header);
 	mem_free(c->cert);
 	mem_free(c->key);
+	mem_free(c->ca);
 	memset(c, 0, sizeof(*c));
 }

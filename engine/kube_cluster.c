@@ -2,11 +2,14 @@
 #include "engine/kube_cluster.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/mem.h"
 #include "engine/repository.h"
 
+#define RIGHTS_MS 10000          /* until a server knows a new binding: some 0.1 s */
 
 int kube_cluster_there(struct kube_cluster *c, struct cl_err *err)
 {
@@ -51,6 +54,53 @@ int kube_cluster_check(struct kube_cluster *c, const json_t *o, struct cl_err *e
 		return err_hint(err, "Rename or remove it; another lab on this cluster needs another kube.prefix");
 	}
 	json_decref(is);
+	pthread_mutex_lock(&c->lock);
+	json_object_set_new(c->known, key, json_true());
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* Servers learn of a binding by their own watches. */
+static int wait_rights(struct kube_cluster *c, const char *ns, struct cl_err *err)
+{
+	int64_t until = clock_ms() + RIGHTS_MS;
+
+	for (;;) {
+		struct cl_err why = { 0 };
+		json_t *is = NULL;
+
+		(void)kube_api_get(c->api, "ResourceQuota", ns, "codinglab", &is, &why);
+		json_decref(is);
+		if (why.code == CL_OK || why.code == CL_NOT_FOUND)
+			return 0;
+		if (why.code != CL_FORBIDDEN || clock_ms() > until)
+			return err_set(err, why.code, "%s", why.message);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+}
+
+int kube_cluster_enter(struct kube_cluster *c, const json_t *objects, struct cl_err *err)
+{
+	const json_t *grant = json_array_get(objects, 1);
+	const char *kind = json_string_value(json_object_get(grant, "kind"));
+	const char *ns = json_string_value(json_object_get(json_object_get(grant, "metadata"), "namespace"));
+	cl_autofree char *key = NULL;
+	bool known;
+
+	if (!kind || strcmp(kind, "RoleBinding") != 0)
+		return 0;
+	key = mem_printf("rights in %s", ns);
+	pthread_mutex_lock(&c->lock);
+	known = json_object_get(c->known, key) != NULL;
+	pthread_mutex_unlock(&c->lock);
+	if (known)
+		return 0;
+	for (size_t i = 0; i < 2; i++)
+		if (kube_cluster_check(c, json_array_get(objects, i), err) != 0 ||
+		    kube_api_apply(c->api, json_array_get(objects, i), false, NULL, err) != 0)
+			return -1;
+	if (wait_rights(c, ns, err) != 0)
+		return -1;
 	pthread_mutex_lock(&c->lock);
 	json_object_set_new(c->known, key, json_true());
 	pthread_mutex_unlock(&c->lock);

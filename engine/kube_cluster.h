@@ -34,6 +34,9 @@ struct kube_cluster {
 int kube_cluster_there(struct kube_cluster *c, struct cl_err *err);
 /* May this object be applied?  CL_CONFLICT when there is one that this lab did not make. */
 int kube_cluster_check(struct kube_cluster *c, const json_t *object, struct cl_err *err);
+/* Where rights are given in each namespace (kube.role): the namespace at the head of the objects is made, and our
+ * rights are there when this returns. */
+int kube_cluster_enter(struct kube_cluster *c, const json_t *objects, struct cl_err *err);
 /* Did this lab make it?  An object as the cluster gave it. */
 bool kube_cluster_made(const struct kube_cluster *c, const json_t *object);
 /* "codinglab-alice-prod" */

@@ -124,8 +124,17 @@ int kube_config_in_cluster(struct kube_config *c, const char *folder, struct cl_
 	    v6 ? "]" : "", port);
 	(void)snprintf(c->token_file, sizeof(c->token_file), "%s/token", folder);
 	(void)mem_copy_str(c->context, sizeof(c->context), "in-cluster");
-	c->ca = read_whole(folder, "ca.crt", err);
+	(void)snprintf(c->ca_file, sizeof(c->ca_file), "%s/ca.crt", folder);
+	c->ca = read_whole("", c->ca_file, err);
 	return c->ca ? 0 : -1;
+}
+
+char *kube_config_ca(const struct kube_config *c)
+{
+	struct cl_err ignored = { 0 };
+	char *now = read_whole("", c->ca_file, &ignored);
+
+	return now ? now : mem_strdup(c->ca);
 }
 
 static void clear_words(char **words)

@@ -23,6 +23,7 @@ struct kube_config {
 	char server[1024];       /* "https://HOST:PORT", no slash at its end */
 	char context[256];
 	char *ca;                /* PEM; NULL = what the machine trusts */
+	char ca_file[512];       /* a pod's: read again for each use, as it is renewed; or "" */
 	char *cert, *key;        /* PEM, both or none */
 	char *token;             /* or NULL */
 	char token_file[512];    /* read again for each use: such tokens are renewed; or "" */
@@ -38,6 +39,8 @@ int kube_config_parse(struct kube_config *c, const char *text, size_t len, const
     const char *context, struct cl_err *err);
 /* CL_NOT_FOUND: this is not a pod.  folder: where a pod's service account is. */
 int kube_config_in_cluster(struct kube_config *c, const char *folder, struct cl_err *err);
+/* What ca_file holds now, or held when it was read last; the caller's. */
+char *kube_config_ca(const struct kube_config *c);
 void kube_config_clear(struct kube_config *c);
 
 #endif

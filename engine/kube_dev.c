@@ -36,7 +36,8 @@ bool kube_dev_name(const char *name, int64_t *project)
 	return kube_dev_used() && *project > 0 && strcmp(end, "-dev") == 0;
 }
 
-static int list(struct kube_cluster *c, const char *kind, int64_t project, json_t **out,
+/* ns "": wherever they are */
+static int list(struct kube_cluster *c, const char *kind, const char *ns, int64_t project, json_t **out,
     struct cl_err *err)
 {
 	char selector[KUBE_MANIFEST_SELECTOR];
@@ -48,7 +49,7 @@ static int list(struct kube_cluster *c, const char *kind, int64_t project, json_
 	else
 		(void)snprintf(selector, sizeof(selector), KUBE_MANIFEST_OURS ",codinglab/lab=%s,"
 		    "codinglab/env=ide,codinglab/tier=dev", c->lab);
-	return kube_api_list(c->api, kind, "", selector, out, NULL, err);
+	return kube_api_list(c->api, kind, ns, selector, out, NULL, err);
 }
 
 static const char *meta(const json_t *o, const char *key)
@@ -82,7 +83,7 @@ int kube_dev_observe(struct backend *b, int64_t project, const json_t *used, str
 	json_t *pods = NULL, *pod, *events = NULL;
 	size_t i;
 
-	if (list(c, "Pod", project, &pods, err) != 0)
+	if (list(c, "Pod", "", project, &pods, err) != 0)
 		return -1;
 	out->items = mem_resize(out->items, out->n + json_array_size(pods) + 1, sizeof(*out->items));
 	json_array_foreach(pods, i, pod) {
@@ -106,7 +107,7 @@ int kube_dev_pod(struct backend *b, int64_t project, struct kube_exec_pod *out, 
 	struct kube_cluster *c = of(b);
 	struct backend_instance is;
 	json_t *pods = NULL;
-	int rc = list(c, "Pod", project, &pods, err);
+	int rc = list(c, "Pod", "", project, &pods, err);
 	const json_t *pod = json_array_get(pods, 0);
 
 	if (rc == 0)
@@ -226,7 +227,9 @@ int kube_dev_apply(struct backend *b, const struct backend_spec *spec, struct cl
 	kube_env_manifest(c, &user, &e);
 	m.image = image;
 	objects = kube_dev_manifest_make(&m, err);
-	rc = objects ? apply_all(c, objects, err) : -1;
+	rc = objects ? kube_cluster_enter(c, objects, err) : -1;
+	if (rc == 0)
+		rc = apply_all(c, objects, err);
 	json_decref(objects);
 	return rc;
 }
@@ -241,7 +244,7 @@ int kube_dev_remove(struct backend *b, int64_t project, int grace_s, struct cl_e
 	size_t i, left;
 
 	do {
-		if (list(c, "Pod", project, &pods, err) != 0)
+		if (list(c, "Pod", "", project, &pods, err) != 0)
 			return -1;
 		left = json_array_size(pods);
 		json_array_foreach(pods, i, pod)
@@ -258,6 +261,14 @@ int kube_dev_remove(struct backend *b, int64_t project, int grace_s, struct cl_e
 	return err->code == CL_OK ? 0 : -1;
 }
 
+static const char *claimed_in(const json_t *volume)
+{
+	const char *ns = json_string_value(json_object_get(json_object_get(json_object_get(volume, "spec"),
+	    "claimRef"), "namespace"));
+
+	return ns ? ns : "";
+}
+
 int kube_dev_forget(struct backend *b, int64_t project, struct cl_err *err)
 {
 	static const char *const kinds[] = { "Pod", "ConfigMap", "PersistentVolumeClaim",
@@ -266,16 +277,18 @@ int kube_dev_forget(struct backend *b, int64_t project, struct cl_err *err)
 	char ns[KUBE_MANIFEST_NS] = "";
 	json_t *found = NULL, *o;
 	size_t i;
-	int rc = 0;
+	int rc = list(c, "PersistentVolume", "", project, &found, err);
 
-	for (size_t k = 0; rc == 0 && k < CL_COUNT(kinds); k++) {
-		rc = list(c, kinds[k], project, &found, err);
-		json_array_foreach(found, i, o) {
+	/* the volume goes last, so it always says where the rest is */
+	json_array_foreach(found, i, o)
+		(void)mem_copy_str(ns, sizeof(ns), claimed_in(o));
+	json_decref(found);
+	found = NULL;
+	for (size_t k = 0; rc == 0 && ns[0] && k < CL_COUNT(kinds); k++) {
+		rc = list(c, kinds[k], ns, project, &found, err);
+		json_array_foreach(found, i, o)
 			if (rc == 0)
 				rc = kube_api_delete(c->api, kinds[k], meta(o, "namespace"), meta(o, "name"), err);
-			if (meta(o, "namespace")[0])
-				(void)mem_copy_str(ns, sizeof(ns), meta(o, "namespace"));
-		}
 		json_decref(found);
 		found = NULL;
 	}

@@ -198,6 +198,8 @@ void kube_env_manifest(struct kube_cluster *c, struct kube_manifest *m, const st
 	m->pull_user = config_str("registry.user");
 	m->pull_password = c->password;
 	m->storage = config_str("kube.storage");
+	m->role = config_str("kube.role");
+	m->account = config_str("kube.account");
 }
 
 /* NULL with err, or the environment's objects. */
@@ -257,8 +259,10 @@ int kube_env_apply(struct backend *b, const struct backend_env *e,
 	struct kube_cluster *c = of(b);
 	json_t *list = objects_of(b, e, job, err);
 	char address[64] = "";
-	int rc = list ? remove_autoscalers(c, e, err) : -1;
+	int rc = list ? kube_cluster_enter(c, list, err) : -1;
 
+	if (rc == 0)
+		rc = remove_autoscalers(c, e, err);
 	if (rc == 0)
 		rc = apply_all(c, list, address, sizeof(address), err);
 	if (rc == 0)

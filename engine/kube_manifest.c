@@ -67,6 +67,21 @@ static json_t *of_user(struct made *d, const char *version, const char *kind, co
 	return o;
 }
 
+/* What the engine may do in a namespace it is given there, so that it may do nothing of it elsewhere. */
+static void add_grant(struct made *d)
+{
+	const char *role = d->m->role, *account = d->m->account, *slash = account ? strchr(account, '/') : NULL;
+	json_t *o;
+
+	if (!role || !role[0] || !slash)
+		return;
+	o = of_user(d, "rbac.authorization.k8s.io/v1", "RoleBinding", "codinglab-engine", NULL);
+	json_object_set_new(o, "roleRef", json_pack("{s:s, s:s, s:s}", "apiGroup",
+	    "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", role));
+	json_object_set_new(o, "subjects", json_pack("[{s:s, s:s%, s:s}]", "kind", "ServiceAccount",
+	    "namespace", account, (size_t)(slash - account), "name", slash + 1));
+}
+
 static void add_user(struct made *d)
 {
 	const struct backend_env *e = d->m->env;
@@ -77,6 +92,7 @@ static void add_user(struct made *d)
 	    "{s:s, s:s, s:s, s:s}", "codinglab/owner", e->owner, "codinglab/env", e->env,
 	    "pod-security.kubernetes.io/enforce", "restricted", "pod-security.kubernetes.io/warn",
 	    "restricted"));
+	add_grant(d);
 	of_user(d, "v1", "ResourceQuota", "codinglab", json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
 	    "hard", "pods", "60", "requests.cpu", "8", "limits.memory", "32Gi", "persistentvolumeclaims",
 	    "20", "requests.storage", "100Gi", "services.nodeports", "0", "services.loadbalancers", "0"));

@@ -30,6 +30,8 @@ struct kube_manifest {
 	const char *pull_host, *pull_user, *pull_password; /* for pulling; host NULL = nothing is needed */
 	const char *disruption;  /* "policy/v1", "policy/v1beta1", or NULL = the cluster has none */
 	const char *storage;     /* of a database: "1Gi" */
+	const char *role;        /* ClusterRole that account is given in the namespace; NULL or "" = none */
+	const char *account;     /* "NAMESPACE/NAME" */
 };
 
 /* An array of objects in the order of their application, the caller's. */

@@ -80,5 +80,39 @@ def test_only_versions_that_all_have(objects, n):
     assert {o["apiVersion"] for o in objects} <= {"v1", "apps/v1", "networking.k8s.io/v1", "autoscaling/v1", "policy/v1", "policy/v1beta1"}
 
 
+def deployment():
+    """What brings CodingLab's own programs up on a cluster."""
+    import yaml
+    return [o for o in yaml.safe_load_all((ROOT / "docs/deploy/kubernetes.yaml").read_text()) if o]
+
+
+def test_the_deployment_in_every_version(objects, n):
+    v, ours = validator(), deployment()
+    for o in ours:
+        for version in VERSIONS:
+            v.validate(o, version, strict=True)
+    assert {o["apiVersion"] for o in ours} <= {"v1", "apps/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1"}
+
+
+def test_the_deployment_asks_for_no_more_than_it_says(objects, n):
+    ours = deployment()
+    roles = {o["metadata"]["name"]: o["rules"] for o in ours if o["kind"] == "ClusterRole"}
+    assert set(roles) == {"codinglab-engine", "codinglab-environment"}
+    for rules in roles.values():
+        for r in rules:
+            assert "*" not in r["verbs"] + r["resources"] + r["apiGroups"], r
+            assert not {"escalate", "impersonate"} & set(r["verbs"]) and not {"nodes/proxy", "pods/ephemeralcontainers"} & set(r["resources"]), r
+    everywhere = {x for r in roles["codinglab-engine"] for x in r["resources"]}
+    assert not everywhere & {"secrets", "configmaps", "pods/exec"}, everywhere
+    assert all(r.get("resourceNames") == ["codinglab-environment"] for r in roles["codinglab-engine"] if "bind" in r["verbs"])
+    pod = next(o for o in ours if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert [c["name"] for c in pod["containers"] if any(m["name"] == "account" for m in c["volumeMounts"])] == ["engine"]
+    assert [c["name"] for c in pod["containers"] if c["securityContext"].get("privileged")] == ["builder"]
+    for c in pod["containers"] + pod["initContainers"]:
+        if c["name"] != "builder":
+            assert c["securityContext"]["allowPrivilegeEscalation"] is False and c["securityContext"]["capabilities"]["drop"] == ["ALL"], c["name"]
+
+
 if __name__ == "__main__":
     sys.exit(bool(cases.main(globals(), *emitted())))

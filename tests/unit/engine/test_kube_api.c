@@ -190,6 +190,43 @@ static void refusals(void **state)
 	fake_stop(&f);
 }
 
+/* Rights are given in each namespace: in one that is not there they are refused, which only means that nothing is. */
+static void serve_rights(struct fake *f, int fd, const char *request, const char *body)
+{
+	if (strncmp(request, "GET /api/v1/namespaces/here ", 28) == 0)
+		fake_reply(fd, 200, "{\"kind\":\"Namespace\"}");
+	else if (strncmp(request, "GET /api/v1/namespaces/gone ", 28) == 0)
+		fake_reply(fd, 404, "{\"message\":\"namespaces \\\"gone\\\" not found\"}");
+	else
+		fake_reply(fd, 403, "{\"message\":\"secrets is forbidden\"}");
+}
+
+static void rights_in_no_namespace(void **state)
+{
+	struct fake f;
+	struct kube_api *a = api_for(fake_start_tcp(&f, serve_rights), NULL);
+	struct cl_err err = { 0 };
+	json_t *out = NULL;
+
+	assert_int_equal(kube_api_list(a, "Secret", "gone", "", &out, NULL, &err), 0);
+	assert_int_equal(json_array_size(out), 0);
+	json_decref(out);
+	out = NULL;
+	assert_int_equal(kube_api_delete(a, "Secret", "gone", "x", &err), 0);
+	assert_int_equal(kube_api_get(a, "Secret", "gone", "x", &out, &err), -1);
+	assert_int_equal(err.code, CL_NOT_FOUND);
+	err_clear(&err);
+	/* where there is one, and where there is no question of one, it stays a refusal */
+	assert_int_equal(kube_api_list(a, "Secret", "here", "", &out, NULL, &err), -1);
+	assert_int_equal(err.code, CL_FORBIDDEN);
+	assert_null(out);
+	err_clear(&err);
+	assert_int_equal(kube_api_list(a, "Secret", "", "", &out, NULL, &err), -1);
+	assert_int_equal(err.code, CL_FORBIDDEN);
+	kube_api_free(a);
+	fake_stop(&f);
+}
+
 /* The server is away: the reason comes back, and stopping ends the waiting. */
 static void away(void **state)
 {
@@ -265,7 +302,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths), cmocka_unit_test(apply), cmocka_unit_test(pages),
-		cmocka_unit_test(tried_again), cmocka_unit_test(refusals), cmocka_unit_test(away),
+		cmocka_unit_test(tried_again), cmocka_unit_test(refusals),
+		cmocka_unit_test(rights_in_no_namespace), cmocka_unit_test(away),
 		cmocka_unit_test(streams), cmocka_unit_test(discovery),
 	};
 

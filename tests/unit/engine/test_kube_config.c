@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "engine/kube_config.h"
 #include "engine/kube_plugin.h"
 
@@ -118,7 +119,7 @@ static void write_file(const char *path, const char *text, int mode)
 /* Names in a kubeconfig are relative to it. */
 static void files(void **state)
 {
-	char dir[] = "/tmp/cl-kube-XXXXXX", path[64], ca[64], token[64];
+	char dir[] = "/tmp/cl-kube-XXXXXX", *now, path[64], ca[64], token[64];
 	struct cl_err err = { 0 };
 	struct kube_config c;
 
@@ -150,6 +151,15 @@ static void files(void **state)
 	assert_string_equal(c.server, "https://[fd00::1]:443");
 	assert_string_equal(c.token_file, token);
 	assert_string_equal(c.ca, "PEM2\n");
+	/* renewed while we run; what was there last serves in the moment when nothing is */
+	write_file(path, "PEM3\n", 0600);
+	now = kube_config_ca(&c);
+	assert_string_equal(now, "PEM3\n");
+	mem_free(now);
+	unlink(path);
+	now = kube_config_ca(&c);
+	assert_string_equal(now, "PEM2\n");
+	mem_free(now);
 	kube_config_clear(&c);
 	unlink(path);
 	unlink(ca);

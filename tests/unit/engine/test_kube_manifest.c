@@ -151,6 +151,29 @@ static void everything(void **state)
 	rollout_whole_clear(&e);
 }
 
+/* Asked for, the engine is given its rights in the namespace, before anything else is made there. */
+static void rights_are_given_in_the_namespace(void **state)
+{
+	struct backend_env e = { .project = 12, .name = "shop", .env = "ide", .owner = "alice" };
+	struct kube_manifest m = { .env = &e, .lab = "0123456789abcdef", .prefix = "codinglab", .storage =
+	    "1Gi", .role = "codinglab-environment", .account = "platform/codinglab-engine" };
+	json_t *list = kube_manifest_user(&m), *o = json_array_get(list, 1);
+
+	assert_string_equal(STR(o, "kind"), "RoleBinding");
+	assert_string_equal(STR(o, "metadata/namespace"), "codinglab-alice-ide");
+	assert_string_equal(STR(o, "roleRef/kind"), "ClusterRole");
+	assert_string_equal(STR(o, "roleRef/name"), "codinglab-environment");
+	assert_int_equal(json_array_size(dig(o, "subjects")), 1);
+	assert_string_equal(STR(o, "subjects/0/kind"), "ServiceAccount");
+	assert_string_equal(STR(o, "subjects/0/namespace"), "platform");
+	assert_string_equal(STR(o, "subjects/0/name"), "codinglab-engine");
+	json_decref(list);
+	m.role = "";
+	list = kube_manifest_user(&m);
+	assert_null(find(list, "RoleBinding", NULL));
+	json_decref(list);
+}
+
 static void traffic(void **state)
 {
 	struct backend_env e;
@@ -224,7 +247,8 @@ static void secrets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pods), cmocka_unit_test(everything), cmocka_unit_test(traffic),
+		cmocka_unit_test(pods), cmocka_unit_test(everything), cmocka_unit_test(rights_are_given_in_the_namespace),
+		cmocka_unit_test(traffic),
 		cmocka_unit_test(rolling), cmocka_unit_test(secrets),
 	};
 

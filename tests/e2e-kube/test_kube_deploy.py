@@ -1,0 +1,264 @@
+#!/usr/bin/python3
+"""CodingLab itself on Kubernetes: docs/deploy/kubernetes.yaml with an image that `./lab container` makes, used by real ssh.
+
+Of the file only what it marks EDIT is changed, and what this cluster is: sizes of claims, the projects' folder, and the builder works
+with the container store that tests share, so that the stacks' images are there.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+import cases
+from cluster import OURS, OWN, kubectl, objects
+from lab import ROOT, Lab, Screen, User, wait_until
+
+CACHE = pathlib.Path(os.environ.get("CODINGLAB_CACHE", "/var/cache/codinglab"))
+REGISTRY = os.environ.get("CODINGLAB_TEST_REGISTRY", "10.203.77.2:5000")  # of the test cluster, for the platform's own image
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+NS = "codinglab"
+
+
+class Person(User):
+    def argv(self, project="", *extra):
+        argv = super().argv(project, *extra)
+        return [*argv[:-1], argv[-1].replace("127.0.0.1", self.lab.address)]
+
+
+class Deployed(Lab):
+    """Not of this machine: up and down are kubectl's."""
+
+    def __init__(self):
+        super().__init__(backend="kube")
+        self.port, self.edge_port = 2222, 8080
+        self.prefix = f"deploy{os.getpid()}"
+
+    def __enter__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="codinglab-test-", dir="/var/tmp"))
+        self.dir.chmod(0o755)
+        self.env = {**os.environ, "CODINGLAB_STATE": str(self.dir / "s")}
+        (self.dir / "s").mkdir()
+        self.admin = Person(self, "admin", self.make_key("admin"))
+        try:
+            self.image()
+            self.apply()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def image(self):
+        p = subprocess.run([ROOT / "lab", "container", self.dir / "platform.tar"], env=self.env, capture_output=True, text=True, timeout=1800, stdin=subprocess.DEVNULL)
+        assert p.returncode == 0, p.stdout[-3000:] + p.stderr[-3000:]
+        self.reference = f"{REGISTRY}/codinglab/platform:{self.prefix}"
+        p = subprocess.run([*self.podman_argv("push", "-q", "--tls-verify=false", f"oci-archive:{self.dir}/platform.tar", f"docker://{self.reference}")],
+                           capture_output=True, text=True)
+        if p.returncode:  # this podman pushes images of its store only
+            p = subprocess.run(self.podman_argv("push", "-q", "--tls-verify=false", "localhost/codinglab-platform", f"docker://{self.reference}"), capture_output=True, text=True)
+        assert p.returncode == 0, p.stderr
+
+    def edited(self):
+        """The file's objects as an operator would edit them."""
+        store = os.environ["CODINGLAB_STORAGE"]
+        for o in yaml.safe_load_all((ROOT / "docs/deploy/kubernetes.yaml").read_text()):
+            if o["kind"] == "ConfigMap":
+                o["data"]["admin.pub"] = self.admin.key.with_suffix(".pub").read_text()
+                conf = o["data"]["codinglab.conf"].replace("/srv/codinglab/projects", f"{self.dir}/projects")
+                conf = conf.replace("/var/lib/codinglab/images/rootfs.tar", f"{CACHE}/base-debian-13.tar")
+                o["data"]["codinglab.conf"] = conf + f"kube.prefix = {self.prefix}\n"
+            elif o["kind"] == "PersistentVolumeClaim":
+                o["spec"]["resources"]["requests"]["storage"] = "2Gi"
+            elif o["kind"] == "Deployment":
+                pod = o["spec"]["template"]["spec"]
+                for c in pod["containers"] + pod["initContainers"]:
+                    c["image"] = self.reference
+                builder = next(c for c in pod["containers"] if c["name"] == "builder")
+                builder["env"] = [{"name": "CODINGLAB_STORAGE", "value": store}]
+                builder["volumeMounts"] += [{"name": "cache", "mountPath": str(CACHE)}, {"name": "bundle", "mountPath": BUNDLE, "readOnly": True}]
+                pod["volumes"] += [{"name": "cache", "hostPath": {"path": str(CACHE)}}, {"name": "bundle", "hostPath": {"path": BUNDLE}}]
+                next(v for v in pod["volumes"] if v["name"] == "projects")["hostPath"]["path"] = f"{self.dir}/projects"
+            yield o
+
+    def apply(self):
+        kubectl("apply", "-f", "-", input=yaml.safe_dump_all(list(self.edited())))
+        self.ready()
+        self.address = json.loads(kubectl("-n", NS, "get", "service", "codinglab", "-o", "json"))["spec"]["clusterIP"]
+
+    def ready(self):
+        wait_until(lambda: kubectl("-n", NS, "get", "pods,events", check=False)[-3000:], lambda: self.pod_status().get("phase") == "Running" and
+                   all(c["ready"] for c in self.pod_status().get("containerStatuses", [])), 240, 1)
+
+    def pod_status(self):
+        found = [p for p in objects("pods", NS, "-l", "app.kubernetes.io/name=codinglab") if not p["metadata"].get("deletionTimestamp")]
+        return found[0]["status"] if len(found) == 1 else {}
+
+    def inside(self, container, *argv, check=True):
+        return kubectl("-n", NS, "exec", "deploy/codinglab", "-c", container, "--", *argv, check=check)
+
+    def person(self, name, role="developer"):
+        key = self.make_key(name)
+        self.admin.ssh(f"user add {name} --role {role} --key '{key.with_name(key.name + '.pub').read_text().strip()}'")
+        return Person(self, name, key)
+
+    def ns(self, env):
+        return f"{self.prefix}-alice-{env}"
+
+    def instance(self):
+        env = {k: v for k, v in self.env.items() if k != "CODINGLAB_STATE"}
+        return subprocess.run([self.bin / "codinglab-broker", "--print-instance"], env=env, capture_output=True, text=True).stdout.strip()
+
+    def told(self):
+        print(kubectl("-n", NS, "get", "pods,pvc,events", check=False)[-5000:])
+        for c in ("setup", "engine", "gateway", "registry", "edge", "builder"):
+            print(f"--- {c} ---\n" + kubectl("-n", NS, "logs", "deploy/codinglab", "-c", c, "--tail=40", check=False))
+
+    def __exit__(self, *exc):
+        if exc and exc[0] is not None and not (exc[0] is SystemExit and not exc[1].code):
+            self.told()
+        names = [o["metadata"]["name"] for o in json.loads(kubectl("get", "namespaces", "-l", OURS, "-o", "json"))["items"]]
+        mine = [n for n in names if n.startswith(self.prefix + "-")]
+        kubectl("delete", "namespace", NS, *mine, "--ignore-not-found", "--timeout=120s", check=False)
+        kubectl("delete", "clusterrole,clusterrolebinding", "codinglab-engine", "codinglab-environment", "--ignore-not-found", check=False)
+        for v in json.loads(kubectl("get", "pv", "-l", OURS, "-o", "json"))["items"]:
+            if (v["spec"].get("claimRef") or {}).get("namespace", "").startswith(self.prefix + "-"):
+                kubectl("delete", "pv", v["metadata"]["name"], "--wait=false", check=False)
+        (self.dir / "s/containers.conf").write_text("[engine]\nruntime = \"runc\"\n[network]\nnetwork_backend = \"netavark\"\n")
+        self.purge()
+        self.podman("rmi", "-f", "localhost/codinglab-platform", check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def account(*args):
+    """What may the engine's account do?"""
+    return kubectl("auth", "can-i", *args, f"--as=system:serviceaccount:{NS}:codinglab-engine", check=False).strip() == "yes"
+
+
+def test_it_comes_up_and_stays(lab, alice):
+    status = lab.pod_status()
+    assert sorted(c["name"] for c in status["containerStatuses"]) == ["builder", "edge", "engine", "gateway", "registry"]
+    assert all(c["restartCount"] == 0 for c in status["containerStatuses"]), status["containerStatuses"]
+    assert lab.admin.json("whoami")["name"] == "admin"
+
+
+def test_each_has_what_it_needs_and_no_more(lab, alice):
+    token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    assert lab.inside("engine", "cat", token).count(".") == 2
+    for c in ("gateway", "registry", "edge", "builder"):
+        assert lab.inside(c, "sh", "-c", f"test -e {token} || echo none").strip() == "none", c
+    assert lab.inside("engine", "sh", "-c", "ls -A /var/lib/codinglab/projects").strip() == ""
+    assert lab.inside("gateway", "stat", "-c", "%a %U", "/run/codinglab", "/var/lib/codinglab").split("\n")[:2] == ["755 root", "755 root"]
+    assert lab.inside("registry", "id", "-un").strip() == "codinglab-registry"
+    users = lab.inside("engine", "sh", "-c", "for p in /proc/[0-9]*; do case $(readlink $p/exe) in *codinglab-engine) stat -c %U $p;; esac; done")
+    assert users.split() == ["codinglab"], users
+
+
+def test_a_program_in_a_dev_pod(lab, alice):
+    alice.ssh("project create shop --stack python", timeout=600)
+    alice.ssh("up", "shop", timeout=600)
+    p = alice.ssh("sh -c 'hostname; id -un; pwd; exit 7'", "shop", check=False)
+    assert p.returncode == 7 and p.stdout.split() == ["shop", "alice", "/workspace"], (p.returncode, p.stdout, p.stderr)
+    assert objects("pods", lab.ns("ide"))[0]["status"]["phase"] == "Running"
+
+
+def test_a_terminal_of_the_ide(lab, alice):
+    with alice.screen("shop", rows=30, cols=100) as s:
+        s.expect("Files")
+        s.send("<F4>")
+        s.expect(r"alice@shop")
+        s.send("echo in-$((40+2))-the-pod > note.txt; cat note.txt<Enter>")
+        s.expect("in-42-the-pod")
+    assert next((lab.dir / "projects").glob("*/work/note.txt")).read_text() == "in-42-the-pod\n"
+
+
+def test_an_application_is_shipped_and_reached(lab, alice):
+    alice.ssh("ship", "shop", timeout=900)
+    url = alice.ssh("url", "shop").stdout.strip()
+    host = url.split("//")[1].split(":")[0].split("/")[0]
+
+    def page():
+        return subprocess.run(["curl", "-sS", "--noproxy", "*", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "--resolve", f"{host}:{lab.edge_port}:{lab.address}", url],
+                              capture_output=True, text=True).stdout
+    wait_until(lambda: f"{url}: {page()}", lambda: page() == "200", 60)
+    was = objects("pods", lab.ns("prod"), "-l", "codinglab/tier=was")[0]
+    assert was["spec"]["containers"][0]["image"].startswith("127.0.0.1:30500/") and "@sha256:" in was["spec"]["containers"][0]["image"]
+    assert "was-1" in alice.ssh("status", "shop").stdout + alice.ssh("top", "shop").stdout
+
+
+def test_what_the_engine_may_do(lab, alice):
+    ns = lab.ns("prod")
+    for verbs, kinds in (("get list create patch delete", "pods services secrets configmaps persistentvolumeclaims deployments.apps statefulsets.apps "
+                          "ingresses.networking.k8s.io networkpolicies.networking.k8s.io horizontalpodautoscalers.autoscaling poddisruptionbudgets.policy"),
+                         ("get create patch", "resourcequotas limitranges serviceaccounts rolebindings.rbac.authorization.k8s.io"), ("get create", "pods/exec"),
+                         ("get", "pods/log"), ("list", "events")):
+        refused = [f"{v} {k}" for v in verbs.split() for k in kinds.split() if not account(v, k, "-n", ns)]
+        assert not refused, refused
+    assert all(account(v, "namespaces") for v in ("get", "create", "patch", "delete")) and account("bind", "clusterroles/codinglab-environment")
+
+
+def test_what_the_engine_may_not_do(lab, alice):
+    kubectl("-n", "default", "create", "secret", "generic", f"{lab.prefix}-foreign", "--from-literal=a=b")
+    try:
+        may = [f"{v} {k} in {ns}" for ns in ("default", "kube-system", NS) for v in ("get", "list", "watch", "create", "patch", "update", "delete", "deletecollection")
+               for k in ("secrets", "configmaps", "deployments.apps", "pods/exec", "pods/log", "services", "serviceaccounts", "serviceaccounts/token")
+               if account(v, k, "-n", ns)]
+        may += [f"{v} {k}" for v, k in (("create", "clusterroles"), ("escalate", "clusterroles"), ("bind", "clusterroles/cluster-admin"), ("bind", "clusterroles/admin"),
+                ("create", "clusterrolebindings"), ("impersonate", "users"), ("get", "nodes/proxy"), ("create", "nodes/proxy"), ("delete", "nodes"), ("patch", "nodes"),
+                ("list", "secrets"), ("create", "pods"), ("delete", "pods"), ("patch", "pods"), ("list", "namespaces"), ("delete", "rolebindings"),
+                ("create", "validatingwebhookconfigurations"), ("create", "customresourcedefinitions"), ("*", "*")) if account(v, k, "-n", "default")]
+        assert not may, may
+        # asked by the token itself, not by an administrator in its name
+        token = lab.inside("engine", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/token").strip()
+        server = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))["clusters"][0]["cluster"]["server"]
+        for path, status in ((f"/api/v1/namespaces/default/secrets/{lab.prefix}-foreign", "403"), ("/api/v1/secrets", "403"), ("/api/v1/nodes/node1/proxy/pods", "403"),
+                             (f"/api/v1/namespaces/{lab.ns('prod')}/secrets", "200"), ("/api/v1/pods?limit=1", "200")):
+            p = subprocess.run(["curl", "-sk", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}", "-H", "@-", f"{server}{path}"], input=f"Authorization: Bearer {token}",
+                               capture_output=True, text=True)
+            assert p.stdout == status, (path, p.stdout)
+    finally:
+        kubectl("-n", "default", "delete", "secret", f"{lab.prefix}-foreign", check=False)
+
+
+def test_a_user_of_it_gets_no_further(lab, alice):
+    """Neither a dev pod nor a session of the gateway has a way to the cluster's API with rights."""
+    assert alice.ssh("sh -c 'ls /var/run/secrets'", "shop", check=False).returncode
+    assert account("list", "secrets", "-n", lab.ns("prod"))
+    for ns in (lab.ns("ide"), lab.ns("prod")):
+        p = kubectl("auth", "can-i", "--list", "-n", ns, f"--as=system:serviceaccount:{ns}:codinglab", "--as-group=system:serviceaccounts", check=False)
+        assert "secrets" not in p and "pods" not in p, p
+
+
+def test_its_pod_is_replaced(lab, alice):
+    """Another pod of the same state: people, projects and applications are there, dev pods ran on meanwhile."""
+    dev = objects("pods", lab.ns("ide"))[0]["metadata"]["uid"]
+    kubectl("-n", NS, "delete", "pod", "-l", "app.kubernetes.io/name=codinglab", "--timeout=90s")
+    lab.ready()
+    assert alice.ssh("cat note.txt", "shop").stdout == "in-42-the-pod\n"
+    assert objects("pods", lab.ns("ide"))[0]["metadata"]["uid"] == dev
+    alice.ssh("scale was=2", "shop", timeout=300)
+    wait_until("two answer", lambda: len([p for p in objects("pods", lab.ns("prod"), "-l", "codinglab/tier=was") if p["status"]["phase"] == "Running"]) == 2, 60)
+
+
+def test_removed_with_the_project(lab, alice):
+    alice.ssh("project rm shop -y", timeout=300)
+    wait_until("its namespaces are gone", lambda: f"{lab.prefix}-alice" not in kubectl("get", "ns"), 180, 1)
+    wait_until("its volume is gone", lambda: lab.prefix not in kubectl("get", "pv", "-l", OURS), 60)
+
+
+def main():
+    if not OWN and "CODINGLAB_TEST_REGISTRY" not in os.environ:
+        print("a registry that the cluster pulls from is needed: CODINGLAB_TEST_REGISTRY=HOST:PORT")
+        sys.exit(77)
+    with Deployed() as lab:
+        alice = lab.person("alice")
+        failed = cases.main(globals(), lab, alice)
+        if failed:
+            lab.told()
+    sys.exit(bool(failed))
+
+
+main()
