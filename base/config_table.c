@@ -100,6 +100,8 @@ const struct config_option config_table[] = {
 	"HOST:PORT of the repository as the cluster's nodes reach it; \"\" = as this machine does"},
     {"kube.prefix", CONFIG_STR, "codinglab", 0, 0,
 	"first part of the names of its namespaces: labs that share a cluster need different ones"},
+    {"kube.proxy", CONFIG_STR, "", 0, 0,
+	"HOST:PORT where dev pods reach the package proxy, which the edge then takes on edge.listen:PORT; \"\" = they do not use it"},
     {"kube.role", CONFIG_STR, "", 0, 0,
 	"ClusterRole that the engine gives kube.account in each namespace that it makes; \"\" = its rights are there already"},
     {"kube.account", CONFIG_STR, "", 0, 0, "the engine's own service account, NAMESPACE/NAME, for kube.role"},

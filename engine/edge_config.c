@@ -3,6 +3,7 @@
  * changes (host names, servers) changes at run time and is put back by the engine after a restart.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,23 @@ static int make_folders(struct cl_err *err)
 	return 0;
 }
 
+/* Pods share no folder with it: they come by network (kube.proxy). */
+static int write_pods_door(FILE *f, struct cl_err *err)
+{
+	const char *given = config_str("kube.proxy"), *colon = strrchr(given, ':');
+	long port = colon ? strtol(colon + 1, NULL, 10) : 0;
+
+	if (!given[0])
+		return 0;
+	if (port < 1 || port > 65535 || colon == given) {
+		err_set(err, CL_USAGE, "kube.proxy: %.100s: not HOST:PORT", given);
+		return err_hint(err, "The name or address by which pods reach the edge");
+	}
+	fprintf(f, "listen proxy_pods\n\tbind %s:%ld\n\tserver squid 127.0.0.1:%d\n",
+	    config_str("edge.listen"), port, (int)config_int("proxy.port"));
+	return 0;
+}
+
 /* The package proxy's doors: squid has no unix sockets, and a container shares no network with it. */
 static int write_doors(FILE *f, struct cl_err *err)
 {
@@ -107,7 +125,7 @@ static int write_doors(FILE *f, struct cl_err *err)
 		    "\tserver squid 127.0.0.1:%d\n",
 		    names[i], door, (int)config_int("proxy.port") + i);
 	}
-	return 0;
+	return write_pods_door(f, err);
 }
 
 int edge_config_write(FILE *f, struct cl_err *err)

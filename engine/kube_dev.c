@@ -2,6 +2,7 @@
 #include "engine/kube_dev.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 #include "engine/kube_env.h"
 #include "engine/kube_metrics.h"
 
-#define TRUST_MAX (768u << 10)   /* of a ConfigMap's 1 MiB */
+#define TRUST_MAX (768u << 10)
+#define CONFIG_MAP_MAX (1000u << 10) /* of 1 MiB */
 #define BOUND_MS 8000            /* for a claim: some 0.1 s on a cluster at rest */
 #define GONE_MS 45000            /* for a pod to go, beyond its grace */
 
@@ -128,16 +130,48 @@ int kube_dev_pod(struct backend *b, int64_t project, struct kube_exec_pod *out, 
 
 /* --- applying --------------------------------------------------------------------------------- */
 
-static char *trust_take(void)
+/* A file of ${run}/trust (what containers of this machine trust, the package proxy's authority with it), or of an
+ * engine alone its bundle; NULL: there is none, or no room for it. */
+static char *trust_take(const char *name, size_t *len)
 {
-	cl_autofclose FILE *f = fopen(config_str("trust.bundle"), "re");
+	cl_autofree char *made = mem_printf("%s/trust/%s", config_str("run.dir"), name);
+	cl_autofclose FILE *f = fopen(made, "re"), *bundle = f || strcmp(name, "cacerts") == 0 ? NULL :
+	    fopen(config_str("trust.bundle"), "re");
+	FILE *from = f ? f : bundle;
 	char *text = mem_alloc(TRUST_MAX + 1);
-	size_t n = f ? fread(text, 1, TRUST_MAX, f) : 0;
 
-	if (n > 0 && n < TRUST_MAX && strlen(text) == n)
+	*len = from ? fread(text, 1, TRUST_MAX, from) : 0;
+	text[*len] = '\0';
+	if (*len > 0 && *len < TRUST_MAX)
 		return text;
 	mem_free(text);
 	return NULL;
+}
+
+static char *trust_text(void)
+{
+	size_t len;
+	char *text = trust_take("ca-certificates.crt", &len);
+
+	if (text && strlen(text) == len)
+		return text;
+	mem_free(text);
+	return NULL;
+}
+
+/* Both stores have to fit into one ConfigMap. */
+static char *trust_java(size_t taken)
+{
+	size_t len, size;
+	cl_autofree char *bytes = trust_take("cacerts", &len);
+	char *out;
+
+	size = bytes ? sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL) : 0;
+	if (!bytes || taken + size > CONFIG_MAP_MAX)
+		return NULL;
+	out = mem_alloc(size);
+	return sodium_bin2base64(out, size, (const unsigned char *)bytes, len,
+	    sodium_base64_VARIANT_ORIGINAL);
 }
 
 /* A change of the claim makes the cluster look at it at once. */
@@ -204,10 +238,11 @@ int kube_dev_apply(struct backend *b, const struct backend_spec *spec, struct cl
 	struct kube_cluster *c = of(b);
 	struct backend_env e = { .project = spec->project, .env = "ide" };
 	struct backend_job job = { .timeout_s = 600 };
-	cl_autofree char *image = NULL, *trust = trust_take();
+	cl_autofree char *image = NULL, *trust = trust_text(), *java = trust_java(trust ? strlen(trust) : 0);
 	struct kube_manifest user;
 	struct kube_dev_manifest m = { .spec = spec, .user = &user, .workspaces =
-	    config_str("kube.workspaces"), .trust = trust };
+	    config_str("kube.workspaces"), .trust = trust, .java_trust = java,
+	    .proxy = config_bool("proxy.enabled") ? config_str("kube.proxy") : "" };
 	struct backend_list now = { 0 };
 	json_t *objects;
 	bool there, over;
@@ -271,8 +306,8 @@ static const char *claimed_in(const json_t *volume)
 
 int kube_dev_forget(struct backend *b, int64_t project, struct cl_err *err)
 {
-	static const char *const kinds[] = { "Pod", "ConfigMap", "PersistentVolumeClaim",
-		"PersistentVolume" };
+	static const char *const kinds[] = { "Pod", "ConfigMap", "NetworkPolicy",
+		"PersistentVolumeClaim", "PersistentVolume" };
 	struct kube_cluster *c = of(b);
 	char ns[KUBE_MANIFEST_NS] = "";
 	json_t *found = NULL, *o;

@@ -11,6 +11,8 @@
 #include "engine/kube_state.h"
 
 #define CERTIFICATES "/etc/ssl/certs/ca-certificates.crt"
+#define JAVA_CERTIFICATES "/etc/ssl/certs/java/cacerts"
+#define MORE_CERTIFICATES "/run/codinglab-trust" /* where recipes and tools look for both */
 #define ROOM "10Gi" /* a number that the API asks for; what really limits is the storage itself */
 
 void kube_dev_manifest_volume(char *out, size_t size, const char *lab, int64_t project)
@@ -102,7 +104,15 @@ static json_t *given_files(const struct kube_dev_manifest *m, const char *ns, co
 	if (m->trust)
 		json_object_set_new(data, "certificates", json_string(m->trust));
 	json_object_set_new(o, "data", data);
+	if (m->java_trust)
+		json_object_set_new(o, "binaryData", json_pack("{s:s}", "cacerts", m->java_trust));
 	return o;
+}
+
+static void add_given(json_t *mounts, const char *key, const char *path)
+{
+	json_array_append_new(mounts, json_pack("{s:s, s:s, s:s, s:b}", "name", "given", "mountPath", path,
+	    "subPath", key, "readOnly", 1));
 }
 
 static json_t *mounts(const struct kube_dev_manifest *m)
@@ -118,10 +128,63 @@ static json_t *mounts(const struct kube_dev_manifest *m)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", "files", "mountPath",
 			    is->target, "subPath", is->kind == BACKEND_MOUNT_HOME ? "home" : "work"));
 	}
-	if (m->trust)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b}", "name", "given", "mountPath",
-		    CERTIFICATES, "subPath", "certificates", "readOnly", 1));
+	if (m->trust) {
+		add_given(list, "certificates", CERTIFICATES);
+		add_given(list, "certificates", MORE_CERTIFICATES "/ca-certificates.crt");
+	}
+	if (m->java_trust) {
+		add_given(list, "cacerts", JAVA_CERTIFICATES);
+		add_given(list, "cacerts", MORE_CERTIFICATES "/cacerts");
+	}
 	return list;
+}
+
+/* A project's own word wins. */
+static bool has_var(const struct backend_spec *s, const char *name)
+{
+	for (size_t i = 0; i < s->nenv; i++)
+		if (strcmp(s->env_vars[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void add_proxy(json_t *env, const struct kube_dev_manifest *m)
+{
+	static const char *const names[] = { "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy" };
+	static const char *const without[] = { "NO_PROXY", "no_proxy" };
+
+	if (!m->proxy || !m->proxy[0])
+		return;
+	for (size_t i = 0; i < CL_COUNT(names); i++)
+		if (!has_var(m->spec, names[i]))
+			json_array_append_new(env, json_pack("{s:s, s:o}", "name", names[i], "value",
+			    json_sprintf("http://%s", m->proxy)));
+	for (size_t i = 0; i < CL_COUNT(without); i++)
+		if (!has_var(m->spec, without[i]))
+			json_array_append_new(env, json_pack("{s:s, s:s}", "name", without[i], "value",
+			    "localhost,127.0.0.1,::1,.localhost,web,was,db"));
+}
+
+/*
+ * The one way out beside DNS.  A policy sees the pod behind a Service: with a name it is the platform's own pod
+ * (docs/deploy/kubernetes.yaml), an address is a machine's.
+ */
+static json_t *proxy_policy(const struct kube_dev_manifest *m, const char *ns, const char *name)
+{
+	const char *colon = strrchr(m->proxy, ':');
+	cl_autofree char *host = mem_printf("%.*s", (int)(colon ? colon - m->proxy : 0), m->proxy);
+	bool address = host[0] && strspn(host, "0123456789.") == strlen(host);
+	json_t *to = address ? json_pack("{s:{s:o}}", "ipBlock", "cidr", json_sprintf("%s/32", host)) :
+	    json_pack("{s:{}, s:{s:{s:s}}}", "namespaceSelector", "podSelector", "matchLabels",
+	    "app.kubernetes.io/name", "codinglab");
+
+	json_t *o = object(m, "NetworkPolicy", ns, name, json_pack("{s:{s:{s:o}}, s:[s], s:[{s:[o], s:[{s:s, s:i}]}]}",
+	    "podSelector", "matchLabels", "codinglab/project", json_sprintf("%" PRId64, m->spec->project),
+	    "policyTypes", "Egress", "egress", "to", to, "ports", "protocol", "TCP", "port",
+	    colon ? (int)strtol(colon + 1, NULL, 10) : 0));
+
+	json_object_set_new(o, "apiVersion", json_string("networking.k8s.io/v1"));
+	return o;
 }
 
 static json_t *container(const struct kube_dev_manifest *m)
@@ -152,6 +215,7 @@ static json_t *container(const struct kube_dev_manifest *m)
 		json_array_append_new(env, json_pack("{s:s, s:o}", "name", s->env_vars[i].name, "value",
 		    json_sprintf("%s%s", value, v)));
 	}
+	add_proxy(env, m);
 	json_object_set_new(c, "env", env);
 	if (s->argv)
 		json_object_set_new(c, "args", kube_manifest_arguments(s->argv));
@@ -191,6 +255,8 @@ json_t *kube_dev_manifest_make(const struct kube_dev_manifest *m, struct cl_err 
 		return NULL;
 	}
 	json_array_append_new(list, given_files(m, ns, name));
+	if (m->proxy && m->proxy[0])
+		json_array_append_new(list, proxy_policy(m, ns, name));
 	pod = object(m, "Pod", ns, name, pod_spec(m, claim, name));
 	json_object_set_new(json_object_get(pod, "metadata"), "annotations", json_pack("{s:o}",
 	    "codinglab/generation", json_sprintf("%016" PRIx64, m->spec->generation)));

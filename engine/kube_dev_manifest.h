@@ -12,6 +12,8 @@ struct kube_dev_manifest {
 	const char *image;       /* as nodes pull it */
 	const char *workspaces;  /* "/FOLDER" or "nfs://SERVER/FOLDER": where nodes find the projects */
 	const char *trust;       /* certificates, or NULL */
+	const char *java_trust;  /* the same as Java reads them, in base64, or NULL */
+	const char *proxy;       /* "HOST:PORT" of the package proxy, or "" */
 };
 
 /* In the order of their application, the caller's; NULL: workspaces says no place. */

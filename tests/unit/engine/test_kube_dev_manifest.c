@@ -87,6 +87,71 @@ static void the_pod_is_restricted(void **state)
 	json_decref(list);
 }
 
+static const char *var(json_t *pod, const char *name)
+{
+	json_t *v, *vars_of = json_object_get(json_array_get(json_object_get(json_object_get(pod, "spec"),
+	    "containers"), 0), "env");
+	size_t i;
+
+	json_array_foreach(vars_of, i, v)
+		if (strcmp(json_string_value(json_object_get(v, "name")), name) == 0)
+			return json_string_value(json_object_get(v, "value"));
+	return NULL;
+}
+
+static json_t *make_with_proxy(const char *proxy)
+{
+	struct cl_err err = { 0 };
+	struct kube_dev_manifest m = { .spec = &spec, .user = &user, .image = "r:5000/stack/java@sha256:0",
+		.workspaces = "/srv/projects", .trust = "CERTS", .java_trust = "SkFWQQ==", .proxy = proxy };
+
+	return kube_dev_manifest_make(&m, &err);
+}
+
+/* The package proxy: by variables, and as the one place that its policy lets out to. */
+static void packages_come_by_the_proxy(void **state)
+{
+	json_t *list = make_with_proxy("proxy.codinglab:3130"), *policy, *o, *to;
+	size_t i;
+
+	assert_string_equal(var(kind(list, "Pod"), "HTTPS_PROXY"), "http://proxy.codinglab:3130");
+	assert_string_equal(var(kind(list, "Pod"), "http_proxy"), "http://proxy.codinglab:3130");
+	assert_non_null(strstr(var(kind(list, "Pod"), "no_proxy"), "localhost"));
+	policy = NULL;
+	json_array_foreach(list, i, o)
+		if (strcmp(said(o, "metadata", "name"), "shop-dev") == 0 &&
+		    strcmp(json_string_value(json_object_get(o, "kind")), "NetworkPolicy") == 0)
+			policy = json_object_get(o, "spec");
+	assert_non_null(policy);
+	o = json_array_get(json_object_get(policy, "egress"), 0);
+	to = json_array_get(json_object_get(o, "to"), 0);
+	assert_string_equal(said(json_object_get(to, "podSelector"), "matchLabels", "app.kubernetes.io/name"),
+	    "codinglab");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(o, "ports"), 0),
+	    "port")), 3130);
+	json_decref(list);
+	/* a machine beside the cluster is one address */
+	list = make_with_proxy("192.0.2.7:3130");
+	cl_autofree char *text = json_dumps(list, JSON_COMPACT);
+	assert_non_null(strstr(text, "\"ipBlock\":{\"cidr\":\"192.0.2.7/32\"}"));
+	json_decref(list);
+	list = make_with_proxy("");
+	assert_null(var(kind(list, "Pod"), "HTTPS_PROXY"));
+	json_decref(list);
+}
+
+static void java_trusts_the_same(void **state)
+{
+	json_t *list = make_with_proxy(""), *given = kind(list, "ConfigMap");
+	cl_autofree char *text = json_dumps(kind(list, "Pod"), JSON_COMPACT);
+
+	assert_string_equal(said(given, "binaryData", "cacerts"), "SkFWQQ==");
+	assert_string_equal(said(given, "data", "certificates"), "CERTS");
+	assert_non_null(strstr(text, "\"mountPath\":\"/etc/ssl/certs/java/cacerts\",\"subPath\":\"cacerts\""));
+	assert_non_null(strstr(text, "\"mountPath\":\"/run/codinglab-trust/cacerts\""));
+	json_decref(list);
+}
+
 static void files_are_on_a_folder_of_the_nodes(void **state)
 {
 	struct cl_err err = { 0 };
@@ -239,6 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_is_marked_as_this_lab_s),
 		cmocka_unit_test(the_pod_is_restricted),
+		cmocka_unit_test(packages_come_by_the_proxy),
+		cmocka_unit_test(java_trusts_the_same),
 		cmocka_unit_test(files_are_on_a_folder_of_the_nodes),
 		cmocka_unit_test(files_are_on_a_server),
 		cmocka_unit_test(no_place_is_refused),
