@@ -10,6 +10,11 @@
  *   session --FRAME--> door          one frame in flight: no new frame before its ACK
  *   session --EXIT | SWITCH--> door  then the session closes
  *
+ * Instead of ADMIT the listener may ask or tell something, and the session closes after its answer:
+ *
+ *   listener --LIST--> session --LISTED--> listener     who is here?
+ *   listener --KICK--> session --KICKED--> listener     close a door, or all of them
+ *
  * Anything else, or in another order, closes that door only.
  */
 #ifndef BASE_DOOR_H
@@ -20,6 +25,8 @@
 #define DOOR_ROWS_MAX 500
 #define DOOR_COLS_MIN 4
 #define DOOR_COLS_MAX 1000
+#define DOOR_MOST 64 /* of one session */
+#define DOOR_AGE_MAX ((int64_t)1 << 50) /* ms */
 
 enum door_mode { DOOR_OWNER, DOOR_PAIR, DOOR_VIEW };
 
@@ -31,9 +38,15 @@ enum door_type {
 	DOOR_RESIZE,        /* u32 rows; u32 cols                                     */
 	DOOR_ACK,           /* u32 frame: its last byte went into the SSH channel and
 	                       nothing is pending there                               */
+	DOOR_LIST,          /* nothing                                                */
+	DOOR_KICK,          /* u32 door, 0 = all of them; str text for who is there   */
 	DOOR_FRAME = 0x180, /* u32 frame; u32 last (0|1); bytes (<= IPC_DATA_MAX)     */
 	DOOR_EXIT,          /* u32 exit code 0..255; str text for the user, or ""     */
 	DOOR_SWITCH,        /* str target: "" home, "project" or "owner:project"      */
+	DOOR_LISTED,        /* i64 age, i64 idle (ms) of the session; u32 n (<= DOOR_MOST); n x { u32
+	                       door (from 1); str user; u32 mode; str address; u32 rows; u32 cols;
+	                       i64 age; i64 idle }                                    */
+	DOOR_KICKED,        /* u32 how many doors were told to go                     */
 };
 
 #endif

@@ -21,6 +21,7 @@
 #include "engine/api/auth_proto.h"
 #include "engine/engine.h"
 #include "engine/password.h"
+#include "engine/roll.h"
 #include "engine/sshkey.h"
 #include "engine/store_audit.h"
 #include "engine/store_project.h"
@@ -95,6 +96,7 @@ drop(struct peer *p)
 	for (at = &p->auth->peers; *at != p; at = &(*at)->next)
 		;
 	*at = p->next;
+	roll_lost();
 	uv_poll_stop(&p->poll);
 	close(p->fd);
 	uv_close((uv_handle_t *)&p->poll, peer_closed_cb);
@@ -433,6 +435,10 @@ dispatch(struct peer *p, struct ipc_in *in)
 		return on_target(p, in);
 	case AUTH_NOTE:
 		return on_note(p, in);
+	case AUTH_ROW:
+		return roll_row(p->auth->engine, in);
+	case AUTH_DONE:
+		return roll_done(in);
 	default:
 		ipc_close_fds(in);
 		return -1;
@@ -477,4 +483,15 @@ auth_revoke(struct engine *e, int64_t user, const char *reason, const char *fing
 		if (say(p, &m) < 0)
 			drop(p);
 	}
+}
+
+int
+auth_tell(struct engine *e, const struct ipc_out *m, struct cl_err *err)
+{
+	struct peer *p = e->auth == NULL ? NULL : e->auth->peers;
+
+	if (p != NULL && say(p, m) == 0)
+		return 0;
+	err_set(err, CL_UNAVAILABLE, "the gateway does not answer");
+	return err_hint(err, "try again in a moment");
 }

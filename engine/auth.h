@@ -16,4 +16,8 @@ void auth_close(struct auth *a); /* run the loop once more afterwards */
 /* Every listener ends what this user has open. */
 void auth_revoke(struct engine *e, int64_t user, const char *reason, const char *fingerprint);
 
+/* A message to the gateway's listener; -1 (CL_UNAVAILABLE) when none is connected. */
+struct ipc_out;
+int auth_tell(struct engine *e, const struct ipc_out *m, struct cl_err *err);
+
 #endif

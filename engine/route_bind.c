@@ -9,6 +9,7 @@ extern const struct route_bind route_env_binds[], route_op_binds[], route_exec_b
 extern const struct route_bind route_status_binds[], route_import_binds[];
 extern const struct route_bind route_save_binds[], route_stack_binds[];
 extern const struct route_bind route_cluster_binds[], route_host_binds[];
+extern const struct route_bind route_session_binds[];
 
 static const struct route_bind *const lists[] = {
     route_user_binds,
@@ -26,6 +27,7 @@ static const struct route_bind *const lists[] = {
     route_stack_binds,
     route_cluster_binds,
     route_host_binds,
+    route_session_binds,
 };
 
 route_handler *

@@ -18,12 +18,14 @@
 #include "engine/api/auth_proto.h"
 
 #define AUTH_NOTES 256      /* audit rows kept while the engine is away */
+#define AUTH_REPLY_ID (-1)
+#define AUTH_REPLY_MS 5000  /* an answer that could not be sent by then is not waited for */
 #define AUTH_PAUSE_MIN 100  /* ms */
 #define AUTH_PAUSE_MAX 2000
 
 struct question {
 	struct question *next;
-	int64_t id; /* 0: a note */
+	int64_t id; /* 0: a note, AUTH_REPLY_ID: an answer */
 	int64_t deadline;
 	bool sent;
 	auth_answer_cb *cb;
@@ -36,6 +38,7 @@ struct auth {
 	char *path;
 	uid_t peer;
 	auth_revoke_cb *revoke;
+	auth_serve_cb *serve;
 	void *arg;
 	int fd;
 	bool full;    /* the socket took no more: wait for POLLOUT */
@@ -96,8 +99,14 @@ static void disconnect(struct auth *a, const char *why)
 	a->full = false;
 	a->retry_at = clock_ms() + a->pause;
 	a->pause = a->pause * 2 > AUTH_PAUSE_MAX ? AUTH_PAUSE_MAX : a->pause * 2;
-	for (struct question *q = a->first; q; q = q->next)
-		q->sent = false;
+	for (struct question **link = &a->first; *link;) {
+		if ((*link)->id == AUTH_REPLY_ID) {
+			drop(a, link);
+			continue;
+		}
+		(*link)->sent = false;
+		link = &(*link)->next;
+	}
 	if (!a->told)
 		log_warn("engine: %s; logins wait", why);
 	a->told = true;
@@ -116,10 +125,10 @@ static void send_open(struct auth *a)
 					a->full = true;
 				else
 					disconnect(a, strerror(errno));
-				return;
+				return; /* which may have dropped q */
 			}
 			q->sent = true;
-			if (q->id == 0) {
+			if (q->id <= 0) {
 				drop(a, link);
 				continue;
 			}
@@ -151,28 +160,45 @@ static void connect_engine(struct auth *a)
 	send_open(a);
 }
 
-static int64_t ask(struct auth *a, int64_t id, int64_t deadline, auth_answer_cb *cb, void *arg)
+static int64_t queue(struct auth *a, const struct ipc_out *m, int64_t id, int64_t deadline,
+    auth_answer_cb *cb, void *arg)
 {
 	struct question *q;
 
-	if (auth_out.bad) {
-		mem_wipe(auth_out.data, auth_out.len);
+	if (m->bad)
 		return 0;
-	}
-	q = mem_alloc(sizeof(*q) + auth_out.len);
+	q = mem_alloc(sizeof(*q) + m->len);
 	q->id = id;
 	q->deadline = deadline;
 	q->cb = cb;
 	q->arg = arg;
-	q->len = auth_out.len;
-	memcpy(q->data, auth_out.data, auth_out.len);
-	mem_wipe(auth_out.data, auth_out.len);
+	q->len = m->len;
+	memcpy(q->data, m->data, m->len);
 	*a->end = q;
 	a->end = &q->next;
 	if (id == 0)
 		a->notes++;
 	send_open(a);
 	return id;
+}
+
+/* What is in auth_out, which may hold a password. */
+static int64_t ask(struct auth *a, int64_t id, int64_t deadline, auth_answer_cb *cb, void *arg)
+{
+	id = queue(a, &auth_out, id, deadline, cb, arg);
+	mem_wipe(auth_out.data, auth_out.len);
+	return id;
+}
+
+void auth_serve(struct auth *a, auth_serve_cb *cb)
+{
+	a->serve = cb;
+}
+
+void auth_reply(struct auth *a, const struct ipc_out *m)
+{
+	if (a->fd >= 0)
+		queue(a, m, AUTH_REPLY_ID, clock_ms() + AUTH_REPLY_MS, NULL, NULL);
 }
 
 int64_t auth_ask_key(struct auth *a, const char *user, const char *address, const char *key,
@@ -229,7 +255,7 @@ static struct question **find(struct auth *a, int64_t id)
 {
 	struct question **link = &a->first;
 
-	while (*link && ((*link)->id != id || id == 0))
+	while (*link && ((*link)->id != id || id <= 0))
 		link = &(*link)->next;
 	return link;
 }
@@ -254,7 +280,8 @@ static void answered(struct auth *a, struct question **link, const struct auth_a
 	void *arg = (*link)->arg;
 
 	drop(a, link);
-	cb(arg, answer);
+	if (cb)
+		cb(arg, answer);
 }
 
 static void get_target(struct ipc_in *in, struct auth_answer *answer)
@@ -307,6 +334,8 @@ static int take(struct auth *a)
 		a->revoke(a->arg, id, reason, fingerprint);
 		return 0;
 	}
+	if (a->serve && (auth_in.type == AUTH_ROLL || auth_in.type == AUTH_KICK))
+		return a->serve(a->arg, &auth_in);
 	if (auth_decode(&auth_in, &id, &answer) < 0)
 		return -1;
 	link = find(a, id);

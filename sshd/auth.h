@@ -41,8 +41,14 @@ typedef void auth_answer_cb(void *arg, const struct auth_answer *answer);
 /* fingerprint: only what was opened with that key; "" = all. */
 typedef void auth_revoke_cb(void *arg, int64_t user_id, const char *reason, const char *fingerprint);
 
+/* The engine asks something of sshd/roll.h; -1: malformed. */
+typedef int auth_serve_cb(void *arg, struct ipc_in *in);
+
 /* peer: the only uid beside root that may be at the other end. */
 struct auth *auth_new(const char *path, uid_t peer, auth_revoke_cb *revoke, void *arg);
+void auth_serve(struct auth *a, auth_serve_cb *cb); /* with auth_new()'s arg */
+/* An answer to that (copied); lost when the engine goes away meanwhile. */
+void auth_reply(struct auth *a, const struct ipc_out *m);
 void auth_free(struct auth *a); /* open questions get no answer */
 
 /* Ask; each returns an id (> 0) for auth_cancel().  deadline: monotonic ms. */

@@ -34,6 +34,7 @@
 #include "sshd/peer.h"
 #include "sshd/peer_serve.h"
 #include "sshd/penalty.h"
+#include "sshd/roll.h"
 #include "sshd/session.h"
 
 #define MAIN_HAND_MS 40000 /* to wait for open questions before handing over */
@@ -183,8 +184,9 @@ static int sooner(int a, int b)
 /* Do what time asks for; ms until the next such thing, -1 = none. */
 static int turn(int64_t now)
 {
-	int wait = sooner(auth_turn(gateway.auth, now), child_turn(now));
+	int wait = sooner(roll_turn(&gateway, now), child_turn(now));
 
+	wait = sooner(auth_turn(gateway.auth, now), wait);
 	for (struct peer *p = gateway.peers; p; p = p->next)
 		wait = sooner(wait, sooner(peer_serve_turn(p, now), peer_turn(p, now)));
 	if (listening.paused) {
@@ -217,7 +219,8 @@ static void watch(struct poll_set *s, int fd, short events, struct peer *p)
 	s->peers[s->n++] = p;
 }
 
-/* One turn: places 0 and 1 are the signals and the engine, then listening sockets, then peers. */
+/* One turn: places 0 to 2 are the signals, the engine and the roll, then listening sockets, then
+ * peers. */
 static void loop_once(struct poll_set *s, int signals)
 {
 	int wait = turn(clock_ms());
@@ -228,6 +231,7 @@ static void loop_once(struct poll_set *s, int signals)
 	s->n = 0;
 	watch(s, signals, POLLIN, NULL);
 	watch(s, engine, events, NULL);
+	watch(s, roll_fd(), POLLIN, NULL);
 	for (int i = 0; i < listening.n; i++)
 		watch(s, accepting(clock_ms()) ? listening.fds[i] : -1, POLLIN, NULL);
 	first_peer = s->n;
@@ -243,7 +247,9 @@ static void loop_once(struct poll_set *s, int signals)
 			peer_serve_ready(s->peers[i]);
 	if (engine >= 0 && s->fds[1].revents)
 		auth_ready(gateway.auth, s->fds[1].revents);
-	for (size_t i = 2; i < first_peer; i++)
+	if (s->fds[2].revents)
+		roll_ready(&gateway);
+	for (size_t i = 3; i < first_peer; i++)
 		if (s->fds[i].revents)
 			listen_accept(&listening, s->fds[i].fd, &gateway);
 	/* Last, because it frees peers. */
@@ -301,6 +307,7 @@ static int start(struct cl_err *err)
 	if (gateway_folders(&gateway, err) < 0 || gateway_key(&gateway, err) < 0 || take_over(err) < 0)
 		return -1;
 	gateway.auth = auth_new(config_str("engine.auth_socket"), engine_uid, revoke_cb, &gateway);
+	auth_serve(gateway.auth, roll_serve);
 	log_info("listening on %s port %d, %d live sessions", config_str("sshd.listen"),
 	    (int)config_int("sshd.port"), session_sweep(&gateway));
 	return 0;

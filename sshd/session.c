@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -191,6 +192,103 @@ static bool is_session(const struct gateway *g, const char *pid, uid_t uid)
 	    !(line = strstr(status, "\nUid:")) || sscanf(line, "\nUid: %u", &got) != 1)
 		return false;
 	return (uid == 0 || got == uid) && is_ours(g, pid);
+}
+
+int session_parse(const char *file, struct session_name *out)
+{
+	char text[2 * NAME_SIZE + 32], *owner, *project, *end;
+	unsigned long uid;
+
+	if (mem_copy_str(text, sizeof(text), file) < 0 || text[0] < '1' || text[0] > '9')
+		return -1;
+	uid = strtoul(text, &owner, 10);
+	if (*owner != '.' || uid >= UINT32_MAX || !(project = strchr(owner + 1, '.')) ||
+	    !(end = strchr(project + 1, '.')) || strcmp(end, ".sock") != 0)
+		return -1;
+	*project = *end = '\0';
+	memset(out, 0, sizeof(*out));
+	out->uid = (uid_t)uid;
+	if (strcmp(owner + 1, "-") == 0 && strcmp(project + 1, "-") == 0)
+		return 0;
+	if (!name_valid(owner + 1) || !name_valid(project + 1))
+		return -1;
+	mem_copy_str(out->owner, sizeof(out->owner), owner + 1);
+	mem_copy_str(out->project, sizeof(out->project), project + 1);
+	return 0;
+}
+
+void session_each(const struct gateway *g, uid_t uid,
+    void (*cb)(void *arg, const struct session_name *name), void *arg)
+{
+	DIR *d = opendir(g->sessions);
+	struct session_name name;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (session_parse(e->d_name, &name) == 0 && (uid == 0 || name.uid == uid))
+			cb(arg, &name);
+	if (d)
+		closedir(d);
+}
+
+static char *path_of(const struct gateway *g, const struct session_name *name)
+{
+	return mem_printf("%s/%u.%s.%s.sock", g->sessions, (unsigned)name->uid,
+	    name->project[0] ? name->owner : "-", name->project[0] ? name->project : "-");
+}
+
+int session_dial(const struct gateway *g, const struct session_name *name)
+{
+	cl_autofree char *path = path_of(g, name);
+
+	return try_connect(path);
+}
+
+/* The word after an option in a process' arguments, or "". */
+static const char *option_of(const char *args, ssize_t n, const char *option)
+{
+	for (const char *p = args; p < args + n; p += strlen(p) + 1)
+		if (strcmp(p, option) == 0 && p + strlen(p) + 1 < args + n)
+			return p + strlen(p) + 1;
+	return "";
+}
+
+/* Is it the process of that session?  Its arguments say so, as start_tui() gave them. */
+static bool leads_to(const struct gateway *g, const char *pid, const struct session_name *name)
+{
+	char args[4096];
+	ssize_t n;
+
+	if (!is_session(g, pid, name->uid))
+		return false;
+	n = read_proc(pid, "cmdline", args, sizeof(args));
+	return n > 0 && strcmp(option_of(args, n, "--owner"), name->owner) == 0 &&
+	    strcmp(option_of(args, n, "--project"), name->project) == 0;
+}
+
+int session_process(const struct gateway *g, const struct session_name *name)
+{
+	cl_autofree char *path = path_of(g, name);
+	DIR *d;
+	struct dirent *e;
+	int fd = -1;
+
+	for (struct child *c = child_find(CHILD_TUI, 0, NULL); c; c = child_next(c, CHILD_TUI, NULL))
+		if (c->path && strcmp(c->path, path) == 0)
+			return pidfd_open(c->pid, 0);
+	d = opendir("/proc");
+	while (d && fd < 0 && (e = readdir(d))) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || !leads_to(g, e->d_name, name))
+			continue;
+		fd = pidfd_open((pid_t)strtol(e->d_name, NULL, 10), 0);
+		if (fd >= 0 && !leads_to(g, e->d_name, name)) { /* it ended, and its number is another's */
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (d)
+		closedir(d);
+	return fd;
 }
 
 int session_end(const struct gateway *g, uid_t uid, int sig)

@@ -30,6 +30,7 @@ const struct action action_table[] = {
 	{ "home", "", "Back to the list of projects", NULL, true },
 	{ "open-project", "NAME", "Open another project", NULL, false },
 	{ "detach", "", "Leave; the session lives on", NULL, true },
+	{ "take-over", "", "Close this session's other windows", NULL, true },
 	{ "quit", "", "End this session", NULL, true },
 	{ "mouse", "[on|off]", "Give the mouse to the IDE, or back to the terminal", NULL, true },
 	{ "language", "en|ko", "English or Korean, until one comes again with another LANG", NULL, true },

@@ -355,6 +355,23 @@ static void do_detach(struct ui *ui, int argc, char **argv)
 	leave(ui, NULL);
 }
 
+static void do_take_over(struct ui *ui, int argc, char **argv)
+{
+	const struct door *d = doors_last(ui->doors);
+	char text[160];
+	int n;
+
+	/* A guest must not turn the owner out, and from no door there is nothing to keep. */
+	if (!d || doors_info_of(d)->mode != DOOR_OWNER) {
+		ui_message(ui, UI_WARN, "take over: only the owner of the session may");
+		return;
+	}
+	snprintf(text, sizeof(text), "codinglab: %s took the session over in another window",
+	    doors_info_of(d)->user);
+	n = doors_end_others(ui->doors, d, 0, text);
+	ui_message(ui, UI_INFO, n ? "the other windows are closed" : "there is no other window");
+}
+
 static void quit_now(struct ui *ui)
 {
 	ui->quitting = true;
@@ -401,7 +418,8 @@ static const struct {
 	{ "repl-project", do_run },    { "debug-project", do_run },
 	{ "ship-project", do_ship },
 	{ "operate", do_operate },     { "home", do_home },
-	{ "detach", do_detach },       { "open-project", do_open_project },
+	{ "detach", do_detach },       { "take-over", do_take_over },
+	{ "open-project", do_open_project },
 	{ "quit", do_quit },	       { "redraw", do_redraw },
 	{ "prefix", do_prefix },       { "goto-file", do_goto_file },
 	{ "git", do_git },	       { "mouse", do_mouse },

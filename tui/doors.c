@@ -5,15 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sock.h"
+#include "tui/doors_env.h"
 #include "tui/term.h"
 #include "tui/term_paint.h"
 
 #define OUT_MAX (16u << 20) /* bytes of one frame, and of what goes before it */
 #define ENV_MAX 64
+#define DOORS_LAST_MS 2000 /* for the last frame of a door that ends to be taken */
 
 enum state { DOORS_NEW, DOORS_ADMITTED, DOORS_READY, DOORS_ENDING, DOORS_CLOSED };
 
@@ -35,16 +38,20 @@ struct door {
 	struct buf extra; /* goes before the next frame */
 	char *farewell;  /* target or text, once ENDING */
 	int code;        /* of EXIT; -1: SWITCH */
+	int number;      /* what people call it: the lowest that was free */
+	int64_t since, used; /* clock_ms() of its hello and of its last input */
 };
 
 struct doors {
 	uv_poll_t listen;
+	uv_timer_t patience; /* runs while a door that ends has a frame in flight */
 	int listen_fd;
 	uid_t peer_uid;
 	const struct doors_ops *ops;
 	void *arg;
 	struct door *first, *last;
 	bool mouse;
+	int64_t since, used; /* as a door's */
 	struct ipc_in in;
 	struct ipc_out msg;
 };
@@ -135,7 +142,7 @@ static void send_farewell(struct door *d)
 {
 	struct ipc_out *m = &d->all->msg;
 
-	if (d->code >= 0 && d->entered) {
+	if (d->code >= 0 && d->entered && !d->in_flight) {
 		d->frame++;
 		buf_add_str(&d->out, term_leave());
 		if (!flush(d))
@@ -149,6 +156,8 @@ static void send_farewell(struct door *d)
 	drop(d);
 }
 
+static void patience_cb(uv_timer_t *t);
+
 static void end(struct door *d, int code, const char *text)
 {
 	if (d->state >= DOORS_ENDING)
@@ -158,6 +167,20 @@ static void end(struct door *d, int code, const char *text)
 	d->farewell = mem_strdup(text);
 	if (!d->in_flight)
 		send_farewell(d);
+	else if (!uv_is_active((uv_handle_t *)&d->all->patience))
+		uv_timer_start(&d->all->patience, patience_cb, DOORS_LAST_MS, 0);
+}
+
+/* A client that takes nothing more is told in its socket alone, or it would stay for ever. */
+static void patience_cb(uv_timer_t *t)
+{
+	struct doors *ds = t->data;
+
+	for (struct door *d = ds->first, *next; d; d = next) {
+		next = d->next;
+		if (d->state == DOORS_ENDING)
+			send_farewell(d);
+	}
 }
 
 /* ---- frames ---- */
@@ -283,49 +306,6 @@ static void set_size(struct door *d, int rows, int cols)
 	d->stale = true;
 }
 
-/* Names of terminals say little; colours are refused only to those known to lack them. */
-static enum term_paint_colors colors_of(const char *term)
-{
-	static const char *const none[] = { "vt52", "vt100", "vt102", "vt220", "vt320", "ansi-m" };
-	static const char *const few[] = { "linux", "ansi", "cons25", "cygwin", "rxvt", "vt340",
-					   "xterm-16color" };
-
-	for (size_t i = 0; i < CL_COUNT(none); i++)
-		if (strcmp(term, none[i]) == 0)
-			return PAINT_COLORS_NONE;
-	for (size_t i = 0; i < CL_COUNT(few); i++)
-		if (strcmp(term, few[i]) == 0)
-			return PAINT_COLORS_16;
-	return PAINT_COLORS_256;
-}
-
-/* LC_ALL, then LC_CTYPE, then LANG decide, as in every other program. */
-struct locale {
-	char all[64], ctype[64], lang[64];
-};
-
-static void env_line(struct door *d, struct locale *l, const char *line)
-{
-	if (strncmp(line, "LC_ALL=", 7) == 0)
-		mem_copy_str(l->all, sizeof(l->all), line + 7);
-	else if (strncmp(line, "LC_CTYPE=", 9) == 0)
-		mem_copy_str(l->ctype, sizeof(l->ctype), line + 9);
-	else if (strncmp(line, "LANG=", 5) == 0)
-		mem_copy_str(l->lang, sizeof(l->lang), line + 5);
-	else if (strncmp(line, "NO_COLOR=", 9) == 0 && line[9])
-		d->paint.colors = PAINT_COLORS_NONE;
-}
-
-static void use_locale(struct door *d, const struct locale *l)
-{
-	const char *name = l->all[0] ? l->all : l->ctype[0] ? l->ctype : l->lang;
-	const char *lang = l->all[0] ? l->all : l->lang;
-
-	d->paint.ascii = name[0] && !strcasestr(name, "utf-8") && !strcasestr(name, "utf8");
-	d->info.ascii = d->paint.ascii;
-	d->info.lang = strncmp(lang, "ko", 2) == 0 ? "ko" : "en";
-}
-
 static void on_admit(struct door *d, struct ipc_in *m)
 {
 	ipc_get_str(m, d->info.user, sizeof(d->info.user));
@@ -337,9 +317,22 @@ static void on_admit(struct door *d, struct ipc_in *m)
 		d->state = DOORS_ADMITTED;
 }
 
+static int free_number(const struct doors *ds)
+{
+	const struct door *d;
+	int n = 0;
+
+	do {
+		n++;
+		for (d = ds->first; d && (d->state != DOORS_READY || d->number != n); d = d->next)
+			;
+	} while (d);
+	return n;
+}
+
 static void on_hello(struct door *d, struct ipc_in *m)
 {
-	struct locale locale = { "", "", "" };
+	struct doors_env env = { .colors = PAINT_COLORS_NONE };
 	char term[128], line[512];
 	int rows, cols, n;
 	bool version = ipc_get_u32(m) == DOOR_VERSION;
@@ -347,11 +340,11 @@ static void on_hello(struct door *d, struct ipc_in *m)
 	rows = (int)ipc_get_range(m, DOOR_ROWS_MIN, DOOR_ROWS_MAX);
 	cols = (int)ipc_get_range(m, DOOR_COLS_MIN, DOOR_COLS_MAX);
 	ipc_get_str(m, term, sizeof(term));
-	d->paint.colors = colors_of(term);
+	env.colors = doors_env_colors(term);
 	n = (int)ipc_get_range(m, 0, ENV_MAX);
 	for (int i = 0; i < n && !m->bad; i++) {
 		ipc_get_str(m, line, sizeof(line));
-		env_line(d, &locale, line);
+		doors_env_line(&env, line);
 	}
 	if (ipc_end(m) < 0 || !version) {
 		broken(d, "bad HELLO");
@@ -363,7 +356,11 @@ static void on_hello(struct door *d, struct ipc_in *m)
 		end(d, err_exit(CL_QUOTA), line);
 		return;
 	}
-	use_locale(d, &locale);
+	d->number = free_number(d->all);
+	d->since = d->used = clock_ms();
+	d->paint.colors = env.colors;
+	d->paint.ascii = d->info.ascii = doors_env_ascii(&env);
+	d->info.lang = doors_env_lang(&env);
 	d->info.dumb = strcmp(term, "dumb") == 0 || term[0] == 0;
 	d->plain = d->paint.colors == PAINT_COLORS_256 && !d->paint.ascii;
 	set_size(d, rows, cols);
@@ -413,13 +410,78 @@ static void on_input(struct door *d, struct ipc_in *m)
 	if (d->state != DOORS_READY || d->info.mode == DOOR_VIEW)
 		return;
 	d->all->last = d;
+	d->used = d->all->used = clock_ms();
 	d->all->ops->input(d->all->arg, d, data, n);
+}
+
+static void answer(struct door *d)
+{
+	if (ipc_send(d->fd, &d->all->msg) < 0)
+		log_warn("an answer to the listener: %s", strerror(errno));
+	drop(d);
+}
+
+static void on_list(struct door *d, struct ipc_in *in)
+{
+	const struct doors *ds = d->all;
+	struct ipc_out *m = &d->all->msg;
+	int64_t now = clock_ms();
+
+	if (ipc_end(in) < 0) {
+		broken(d, "bad LIST");
+		return;
+	}
+	ipc_begin(m, DOOR_LISTED);
+	ipc_put_i64(m, now - ds->since);
+	ipc_put_i64(m, now - ds->used);
+	ipc_put_u32(m, (uint32_t)doors_count(ds));
+	for (const struct door *o = ds->first; o; o = o->next) {
+		if (o->state != DOORS_READY)
+			continue;
+		ipc_put_u32(m, (uint32_t)o->number);
+		ipc_put_str(m, o->info.user);
+		ipc_put_u32(m, o->info.mode);
+		ipc_put_str(m, o->info.address);
+		ipc_put_u32(m, (uint32_t)o->info.rows);
+		ipc_put_u32(m, (uint32_t)o->info.cols);
+		ipc_put_i64(m, now - o->since);
+		ipc_put_i64(m, now - o->used);
+	}
+	answer(d);
+}
+
+static void on_kick(struct door *d, struct ipc_in *in)
+{
+	struct doors *ds = d->all;
+	int number = (int)ipc_get_range(in, 0, DOORS_MAX);
+	uint32_t kicked = 0;
+	char text[256];
+
+	ipc_get_str(in, text, sizeof(text));
+	if (ipc_end(in) < 0) {
+		broken(d, "bad KICK");
+		return;
+	}
+	for (struct door *o = ds->first, *next; o; o = next) {
+		next = o->next;
+		if (o->state != DOORS_READY || (number && o->number != number))
+			continue;
+		kicked++;
+		end(o, 0, text);
+	}
+	ipc_begin(&ds->msg, DOOR_KICKED);
+	ipc_put_u32(&ds->msg, kicked);
+	answer(d);
 }
 
 static void dispatch(struct door *d, struct ipc_in *m)
 {
 	if (d->state == DOORS_NEW && m->type == DOOR_ADMIT)
 		on_admit(d, m);
+	else if (d->state == DOORS_NEW && m->type == DOOR_LIST)
+		on_list(d, m);
+	else if (d->state == DOORS_NEW && m->type == DOOR_KICK)
+		on_kick(d, m);
 	else if (d->state == DOORS_ADMITTED && m->type == DOOR_HELLO)
 		on_hello(d, m);
 	else if (d->state >= DOORS_READY && m->type == DOOR_INPUT)
@@ -501,10 +563,12 @@ struct doors *doors_new(uv_loop_t *loop, int listen_fd, uid_t peer_uid,
 
 	ds->listen_fd = listen_fd;
 	ds->mouse = true;
+	ds->since = ds->used = clock_ms();
 	ds->peer_uid = peer_uid;
 	ds->ops = ops;
 	ds->arg = arg;
-	ds->listen.data = ds;
+	ds->listen.data = ds->patience.data = ds;
+	uv_timer_init(loop, &ds->patience);
 	sock_nonblock(listen_fd, 1);
 	uv_poll_init(loop, &ds->listen, listen_fd);
 	uv_poll_start(&ds->listen, UV_READABLE, accept_cb);
@@ -516,6 +580,13 @@ static void freed_cb(uv_handle_t *h)
 	mem_free(h->data);
 }
 
+static void stopped_cb(uv_handle_t *h)
+{
+	struct doors *ds = h->data;
+
+	uv_close((uv_handle_t *)&ds->listen, freed_cb);
+}
+
 void doors_free(struct doors *ds)
 {
 	if (!ds)
@@ -523,7 +594,7 @@ void doors_free(struct doors *ds)
 	while (ds->first)
 		drop(ds->first);
 	uv_poll_stop(&ds->listen);
-	uv_close((uv_handle_t *)&ds->listen, freed_cb);
+	uv_close((uv_handle_t *)&ds->patience, stopped_cb);
 }
 
 int doors_count(const struct doors *ds)
@@ -565,6 +636,20 @@ void doors_end_all(struct doors *ds, int code, const char *text)
 		next = d->next;
 		end(d, code, text);
 	}
+}
+
+int doors_end_others(struct doors *ds, const struct door *stays, int code, const char *text)
+{
+	int n = 0;
+
+	for (struct door *d = ds->first, *next; d; d = next) {
+		next = d->next;
+		if (d == stays || d->state != DOORS_READY)
+			continue;
+		n++;
+		end(d, code, text);
+	}
+	return n;
 }
 
 void doors_switch(struct door *d, const char *target)

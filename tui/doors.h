@@ -6,7 +6,8 @@
  *
  *     NEW ──ADMIT──> ADMITTED ──HELLO──> READY ──(end)──> closed
  *
- * A door that breaks the protocol is closed; the session and other doors go on.
+ * A door that breaks the protocol is closed; the session and other doors go on.  Who may connect may
+ * also ask who is here (LIST), or have a door closed (KICK), instead of ADMIT.
  */
 #ifndef TUI_DOORS_H
 #define TUI_DOORS_H
@@ -18,7 +19,7 @@
 #include "base/door.h"
 #include "base/err.h"
 
-#define DOORS_MAX 64 /* one more is told so and turned away */
+#define DOORS_MAX DOOR_MOST /* one more is told so and turned away */
 #define DOORS_ROWS_SMALL 10 /* below this the IDE is not shown */
 #define DOORS_COLS_SMALL 40
 
@@ -70,6 +71,8 @@ struct door *doors_last(const struct doors *ds);
 /* Say good-bye and close: exit status, and a line for the user or "". */
 void doors_end(struct door *d, int code, const char *text);
 void doors_end_all(struct doors *ds, int code, const char *text);
+/* The same to all but one; how many that were. */
+int doors_end_others(struct doors *ds, const struct door *stays, int code, const char *text);
 /* Move the client to another session: "" home, "project", "owner:project". */
 void doors_switch(struct door *d, const char *target);
 /* Are bytes still waiting to be written?  (before the process ends) */

@@ -21,6 +21,7 @@ static const struct item items[] = {
 	{ "Project", "New project", "project-new", true },
 	{ NULL, "All projects", "home", false },
 	{ NULL, "Members", "project member ls", false },
+	{ NULL, "Close other windows", "take-over", true },
 	{ NULL, "Leave (session lives on)", "detach", true },
 	{ NULL, "End the session", "quit", true },
 	{ "Edit", "Save", "save", false },

@@ -97,6 +97,7 @@ const struct text_row text_table[] = {
 	{ "View", "보기" },
 	{ "All projects", "모든 프로젝트" },
 	{ "Members", "구성원" },
+	{ "Close other windows", "다른 창 닫기" },
 	{ "Leave (session lives on)", "나가기 (세션은 유지)" },
 	{ "End the session", "세션 끝내기" },
 	{ "Files", "파일" },
@@ -234,6 +235,9 @@ const struct text_row text_table[] = {
 	{ "Changed on disk", "디스크에서 바뀜" },
 	{ "Unsaved text", "저장되지 않은 글" },
 	/* messages */
+	{ "the other windows are closed", "다른 창을 닫았습니다" },
+	{ "there is no other window", "다른 창이 없습니다" },
+	{ "take over: only the owner of the session may", "take over: 세션의 주인만 할 수 있습니다" },
 	{ "the mouse is on", "마우스를 켰습니다" },
 	{ "the mouse is off: it selects text of your terminal",
 	    "마우스를 껐습니다: 터미널에서 글을 고를 수 있습니다" },

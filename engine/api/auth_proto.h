@@ -19,6 +19,13 @@ enum auth_type {
 	/* For the audit log: i64 id (0: no reply); i64 user id or 0; str user as given; str address;
 	 * str kind: login, logout, refused, penalty, session, crash; str detail */
 	AUTH_NOTE,
+	/* One live session, in answer to ROLL: i64 id; u32 uid; str owner and str project (both "" of a
+	 * home screen); u32 does it answer; i64 age and i64 idle in ms; u32 n; n x { u32 door; str
+	 * user; u32 mode; str address; u32 rows; u32 cols; i64 age; i64 idle } (base/door.h) */
+	AUTH_ROW,
+	/* After the last ROW, and the answer to KICK: i64 id; u32 ok; if ok u32 how many, otherwise an
+	 * error */
+	AUTH_DONE,
 	/* Answer to KEY and PASSWORD: i64 id; u32 ok; then, if ok: i64 user id; str user; u32 uid;
 	 * u32 gid; str role; str fingerprint of the key ("" after a password).  Nothing
 	 * distinguishes an unknown user from a wrong key or password. */
@@ -31,6 +38,11 @@ enum auth_type {
 	 * that this user has open (account removed, rights changed), otherwise only the connections
 	 * that were opened with that key, which is no longer theirs. */
 	AUTH_REVOKE,
+	/* Who is in which session?  i64 id (the engine's); u32 uid, 0 = everyone */
+	AUTH_ROLL,
+	/* Close a session or its doors: i64 id; u32 uid; str owner; str project; u32 1 = doors alone;
+	 * u32 which door, 0 = all; str what those who are there are told */
+	AUTH_KICK,
 };
 
 #endif

@@ -95,6 +95,9 @@ VERB(verb_user_invite);
 VERB(verb_user_whoami);
 VERB(verb_user_audit);
 
+VERB(verb_session_ls);
+VERB(verb_session_kick);
+
 VERB(verb_key_add);
 VERB(verb_key_ls);
 VERB(verb_key_rm);

@@ -76,6 +76,8 @@ GOOD = {
     "INVITE": ({}, {"role": "student"}, ADMIN, {200}),
     "REGISTER": ({}, {"code": CODE, "name": "erin", "password": "long enough"}, STRANGER, {200}),
     "AUDIT": ({}, None, ADMIN, {200}),
+    "SESSION_LS": ({}, None, ALICE, {503}),  # no gateway runs beside this engine: test_sessions.py
+    "SESSION_KICK": ({"session": "alice"}, None, ALICE, {503}),
     "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
     "HOST_LS": ({}, None, ADMIN, {200}),
     "STACK_LS": ({}, None, ALICE, {200}),
@@ -131,7 +133,7 @@ ROUTES = [(path, method.upper(), op) for path, ops in doc["paths"].items() for m
 
 
 def fill(path, params, **other):
-    for name, value in {"project": "shop", "user": "alice", "key": "1", "op": "1", "stack": "python", "save": "kept",
+    for name, value in {"project": "shop", "user": "alice", "session": "alice", "key": "1", "op": "1", "stack": "python", "save": "kept",
                         **params, **other}.items():
         path = path.replace("{%s}" % name, value)
     return path

@@ -2,7 +2,7 @@
 """A stand-in for codinglab-tui: speaks the door protocol (base/door.h) and draws one line for all it hears.
 
 Keys: q quits, x quits with status 3, s moves to project shop, h moves home, n moves to a project that is not there,
-k dies at once, b sends a frame of many parts, w stops reading; all others are echoed."""
+k dies at once, d ignores being told to end, b sends a frame of many parts, w stops reading; all others are echoed."""
 import os
 import select
 import signal
@@ -10,8 +10,8 @@ import socket
 import struct
 import sys
 
-ADMIT, HELLO, INPUT, RESIZE, ACK = range(0x100, 0x105)
-FRAME, EXIT, SWITCH = range(0x180, 0x183)
+ADMIT, HELLO, INPUT, RESIZE, ACK, LIST, KICK = range(0x100, 0x107)
+FRAME, EXIT, SWITCH, LISTED, KICKED = range(0x180, 0x185)
 args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 listener = socket.socket(fileno=int(args["--listen-fd"]))
 listener.setblocking(True)
@@ -28,8 +28,10 @@ def text(b):
 
 
 class Door:
+    number = 0
+
     def __init__(self, sock):
-        self.sock, self.frame, self.acked, self.admitted = sock, 0, 0, None
+        self.sock, self.frame, self.acked, self.admitted, self.size = sock, 0, 0, None, None
 
     def send(self, data):
         self.sock.setblocking(True)
@@ -58,6 +60,9 @@ class Door:
             self.leave(u32(SWITCH) + text({"s": b"shop", "h": b"", "n": b"nowhere"}[k]))
         elif k == "k":
             os.kill(os.getpid(), signal.SIGKILL)
+        elif k == "d":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            self.draw("deaf")
         elif k == "b":
             self.many()
         elif k == "w":
@@ -71,8 +76,21 @@ class Door:
             uid = struct.unpack("iii", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
             n = struct.unpack_from("<I", m, 4)[0]
             self.admitted = (uid, m[8:8 + n].decode())
+            self.number = next(i for i in range(1, 99) if i not in {d.number for d in doors.values() if d is not self and d.size})
+        elif kind == LIST:
+            here = [d for d in doors.values() if d.size]
+            self.leave(u32(LISTED) + struct.pack("<qqI", 5000, 3000, len(here)) + b"".join(
+                u32(d.number) + text(d.admitted[1].encode()) + u32(0) + text(b"127.0.0.1") + struct.pack("<IIqq", *d.size, 4000, 3000)
+                for d in here))
+        elif kind == KICK:
+            number, n = struct.unpack_from("<II", m, 4)
+            gone = [d for d in doors.values() if d.size and number in (0, d.number)]
+            for d in gone:
+                d.leave(u32(EXIT) + u32(0) + text(m[12:12 + n]))
+            self.leave(u32(KICKED) + u32(len(gone)))
         elif kind == HELLO:
             _, rows, cols, n = struct.unpack_from("<IIII", m, 4)
+            self.size = rows, cols
             pos, term, env = 20 + n, m[20:20 + n].decode(), []
             count = struct.unpack_from("<I", m, pos)[0]
             pos += 4
@@ -89,7 +107,8 @@ class Door:
                 if self.sock in doors:
                     self.key(k)
         elif kind == RESIZE:
-            self.draw("resized %dx%d" % struct.unpack_from("<II", m, 4))
+            self.size = struct.unpack_from("<II", m, 4)
+            self.draw("resized %dx%d" % self.size)
         elif kind == ACK:
             self.acked = struct.unpack_from("<I", m, 4)[0]
 

@@ -18,8 +18,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("CODINGLAB_TEST_BIN", ROOT / "build/dev/bin"))
 UID_BASE, GID_BASE = 200000, 300000
-AUTH_KEY, AUTH_PASSWORD, AUTH_TARGET, AUTH_NOTE = range(0x200, 0x204)
-AUTH_REPLY, AUTH_TARGET_REPLY, AUTH_REVOKE = range(0x280, 0x283)
+AUTH_KEY, AUTH_PASSWORD, AUTH_TARGET, AUTH_NOTE, AUTH_ROW, AUTH_DONE = range(0x200, 0x206)
+AUTH_REPLY, AUTH_TARGET_REPLY, AUTH_REVOKE, AUTH_ROLL, AUTH_KICK = range(0x280, 0x285)
 CODES = ("ok failed usage precondition not_found forbidden unauthenticated quota conflict too_large not_implemented "
          "unavailable timeout").split()
 
@@ -78,6 +78,7 @@ class Engine(threading.Thread):
         super().__init__(daemon=True)
         self.path, self.users, self.notes, self.asked = path, {}, [], []
         self.targets = {}
+        self.rows, self.done, self.rolls = {}, {}, 0
         self.delay, self.peers, self.stopping = 0, [], False
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(str(path))
@@ -128,7 +129,33 @@ class Engine(threading.Thread):
                     (u32(GID_BASE + t["id"]) if project else b""))
         if kind == AUTH_NOTE:
             self.notes.append((m.i64(), m.str(), m.str(), m.str(), m.str()))
+        if kind == AUTH_ROW:
+            row = {"uid": m.u32(), "owner": m.str(), "project": m.str(), "answers": m.u32(), "age": m.i64(), "idle": m.i64()}
+            row["doors"] = [{"door": m.u32(), "user": m.str(), "mode": m.u32(), "from": m.str(), "rows": m.u32(), "cols": m.u32(),
+                             "age": m.i64(), "idle": m.i64()} for _ in range(m.u32())]
+            self.rows.setdefault(req, []).append(row)
+        if kind == AUTH_DONE:
+            self.done[req] = m.u32() or CODES[m.u32()]
         return None
+
+    def ask(self, kind, fields, seconds=10):
+        """Ask the listener; its rows, and 1 or the code of its error."""
+        self.rolls += 1
+        req = self.rolls
+        self.peers[-1].send(u32(kind) + i64(req) + fields)
+        end = time.time() + seconds
+        while req not in self.done:
+            assert time.time() < end, "the listener does not answer"
+            time.sleep(0.02)
+        return self.rows.get(req, []), self.done[req]
+
+    def sessions(self, uid=0):
+        rows, done = self.ask(AUTH_ROLL, u32(uid))
+        assert done == 1, done
+        return rows
+
+    def kick(self, uid, owner="", project="", door=None, words="out with you"):
+        return self.ask(AUTH_KICK, u32(uid) + text(owner) + text(project) + u32(door is not None) + u32(door or 0) + text(words))[1]
 
     def revoke(self, user_id, reason):
         for p in self.peers:

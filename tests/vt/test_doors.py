@@ -30,6 +30,26 @@ def say(d, what):
     d.expect(what)
 
 
+def test_taking_a_session_over():
+    """The other windows are closed and say by whom; a guest cannot do it; text that was not saved is still there."""
+    with Session(project="shop") as s:
+        a, b, guest = s.door(24, 100), s.door(30, 120), s.door(24, 80, mode=1, user="bob")
+        for d in (a, b, guest):
+            d.expect("Files")
+        say(b, "half a sentence")
+        guest.type("<F2>take-over<Enter>")
+        guest.expect("only the owner of the session may")
+        assert a.exit is None and b.exit is None
+        a.type("<F2>take-over<Enter>")
+        for d in (b, guest):
+            d.until("the others are told", lambda d=d: d.exit is not None)
+            assert d.exit == (0, "codinglab: alice took the session over in another window"), d.exit
+        a.expect("the other windows are closed")
+        a.expect("half a sentence")
+        a.type("<F2>take-over<Enter>")
+        a.expect("there is no other window")
+
+
 def test_many_doors_each_at_its_size():
     """Forty doors of forty sizes see the same; the owner's screen is never resized by them; the next over the limit is told."""
     with Session(project="shop") as s:

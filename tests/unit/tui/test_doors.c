@@ -395,6 +395,134 @@ static void so_many_silent_doors(void **state)
 		close(fds[i]);
 }
 
+/* The listener asks who is here. */
+static void the_list_names_each_door(void **state)
+{
+	struct world *w = *state;
+	int a = open_door(w, 24, 80), b = open_door(w, 30, 100), ask = dial(w);
+	char text[64];
+
+	send_type(w, ask, DOOR_LIST);
+	assert_int_equal(ipc_recv(ask, &w->in), 1);
+	assert_int_equal(w->in.type, DOOR_LISTED);
+	assert_in_range(ipc_get_i64(&w->in), 0, 60000);
+	assert_in_range(ipc_get_i64(&w->in), 0, 60000);
+	assert_int_equal(ipc_get_u32(&w->in), 2);
+	for (uint32_t number = 2; number > 0; number--) { /* the newest first */
+		assert_int_equal(ipc_get_u32(&w->in), number);
+		ipc_get_str(&w->in, text, sizeof(text));
+		assert_string_equal(text, "alice");
+		assert_int_equal(ipc_get_u32(&w->in), DOOR_OWNER);
+		ipc_get_str(&w->in, text, sizeof(text));
+		assert_string_equal(text, "127.0.0.1");
+		assert_int_equal(ipc_get_u32(&w->in), number == 2 ? 30 : 24);
+		assert_int_equal(ipc_get_u32(&w->in), number == 2 ? 100 : 80);
+		assert_in_range(ipc_get_i64(&w->in), 0, 60000);
+		assert_in_range(ipc_get_i64(&w->in), 0, 60000);
+	}
+	assert_int_equal(ipc_end(&w->in), 0);
+	assert_true(cut(w, ask));
+	close(ask);
+	assert_int_equal(doors_count(w->doors), 2);
+	close(a);
+	close(b);
+}
+
+static uint32_t kick(struct world *w, uint32_t number)
+{
+	int ask = dial(w);
+	uint32_t n;
+
+	ipc_begin(&w->out, DOOR_KICK);
+	ipc_put_u32(&w->out, number);
+	ipc_put_str(&w->out, "go away");
+	assert_int_equal(ipc_send(ask, &w->out), 0);
+	turn(w);
+	assert_int_equal(ipc_recv(ask, &w->in), 1);
+	assert_int_equal(w->in.type, DOOR_KICKED);
+	n = ipc_get_u32(&w->in);
+	assert_true(cut(w, ask));
+	close(ask);
+	return n;
+}
+
+static void expect_exit(struct world *w, int fd, const char *want)
+{
+	char text[64];
+
+	assert_int_equal(ipc_recv(fd, &w->in), 1);
+	assert_int_equal(w->in.type, DOOR_EXIT);
+	assert_int_equal(ipc_get_u32(&w->in), 0);
+	ipc_get_str(&w->in, text, sizeof(text));
+	assert_string_equal(text, want);
+	assert_true(cut(w, fd));
+	close(fd);
+}
+
+static void a_kick_closes_that_door(void **state)
+{
+	struct world *w = *state;
+	int a = open_door(w, 24, 80), b = open_door(w, 24, 80), c = open_door(w, 24, 80);
+
+	assert_int_equal(kick(w, 9), 0);
+	assert_int_equal(kick(w, 2), 1);
+	expect_exit(w, b, "go away");
+	assert_int_equal(doors_count(w->doors), 2);
+	b = open_door(w, 24, 80); /* takes the number that is free */
+	assert_int_equal(kick(w, 2), 1);
+	expect_exit(w, b, "go away");
+	assert_int_equal(kick(w, 0), 2);
+	expect_exit(w, a, "go away");
+	expect_exit(w, c, "go away");
+	assert_int_equal(w->gone, 4);
+}
+
+/* A client that takes nothing more must not keep its door for ever. */
+static void a_stopped_door_goes_too(void **state)
+{
+	struct world *w = *state;
+	char text[65536];
+	int fd = open_door(w, 24, 80);
+
+	frame(w, "never acknowledged");
+	assert_int_equal(kick(w, 1), 1);
+	assert_true(doors_pending(w->doors));
+	while (doors_pending(w->doors))
+		uv_run(&w->loop, UV_RUN_ONCE);
+	turn(w);
+	assert_int_equal(take_frame(w, fd, text, sizeof(text)), 1);
+	expect_exit(w, fd, "go away");
+}
+
+static void taking_over_closes_the_others(void **state)
+{
+	struct world *w = *state;
+	int a = open_door(w, 24, 80), b = open_door(w, 24, 80), c;
+
+	assert_int_equal(doors_end_others(w->doors, w->door, 0, "taken over"), 1);
+	turn(w);
+	expect_exit(w, a, "taken over");
+	c = open_door(w, 24, 80);
+	assert_int_equal(doors_count(w->doors), 2);
+	close(b);
+	close(c);
+}
+
+static void questions_are_no_doors(void **state)
+{
+	struct world *w = *state;
+	int fd = open_door(w, 24, 80), bad;
+
+	send_type(w, fd, DOOR_LIST); /* not from somebody admitted */
+	assert_true(cut(w, fd));
+	close(fd);
+	bad = dial(w);
+	send_type(w, bad, DOOR_KICK); /* fields are missing */
+	assert_true(cut(w, bad));
+	close(bad);
+	assert_int_equal(doors_count(w->doors), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static void the_mouse_is_given_back_and_taken(void **state)
@@ -432,6 +560,11 @@ int main(void)
 		TEST(broken_doors_are_closed),
 		TEST(leaving_restores_the_terminal),
 		TEST(a_switch_names_its_target),
+		TEST(the_list_names_each_door),
+		TEST(a_kick_closes_that_door),
+		TEST(a_stopped_door_goes_too),
+		TEST(taking_over_closes_the_others),
+		TEST(questions_are_no_doors),
 		TEST(the_mouse_is_given_back_and_taken),
 		TEST(only_so_many_doors), TEST(so_many_silent_doors),
 	};
