@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/api/auth_proto.h"
-#include "engine/auth.h"
 #include "engine/engine.h"
 #include "engine/store_user.h"
 
@@ -58,43 +57,31 @@ begin(uint32_t type, struct ipc_out *m, struct cl_err *err)
 	return q;
 }
 
-static struct roll *
-sent(struct engine *e, struct roll *q, const struct ipc_out *m, struct cl_err *err)
+struct roll *
+roll_ask(struct ipc_out *m, uid_t uid, struct cl_err *err)
 {
-	if (auth_tell(e, m, err) == 0)
-		return q;
-	roll_free(q);
-	return NULL;
+	struct roll *q = begin(AUTH_ROLL, m, err);
+
+	if (q != NULL)
+		ipc_put_u32(m, uid);
+	return q;
 }
 
 struct roll *
-roll_ask(struct engine *e, uid_t uid, struct cl_err *err)
-{
-	struct ipc_out m;
-	struct roll *q = begin(AUTH_ROLL, &m, err);
-
-	if (q == NULL)
-		return NULL;
-	ipc_put_u32(&m, uid);
-	return sent(e, q, &m, err);
-}
-
-struct roll *
-roll_kick(struct engine *e, const struct roll_session *s, int door, const char *text,
+roll_kick(struct ipc_out *m, const struct roll_session *s, int door, const char *text,
     struct cl_err *err)
 {
-	struct ipc_out m;
-	struct roll *q = begin(AUTH_KICK, &m, err);
+	struct roll *q = begin(AUTH_KICK, m, err);
 
 	if (q == NULL)
 		return NULL;
-	ipc_put_u32(&m, s->uid);
-	ipc_put_str(&m, s->owner);
-	ipc_put_str(&m, s->project);
-	ipc_put_u32(&m, door >= 0);
-	ipc_put_u32(&m, door > 0 ? (uint32_t)door : 0);
-	ipc_put_str(&m, text);
-	return sent(e, q, &m, err);
+	ipc_put_u32(m, s->uid);
+	ipc_put_str(m, s->owner);
+	ipc_put_str(m, s->project);
+	ipc_put_u32(m, door >= 0);
+	ipc_put_u32(m, door > 0 ? (uint32_t)door : 0);
+	ipc_put_str(m, text);
+	return q;
 }
 
 int

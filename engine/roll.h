@@ -24,11 +24,11 @@ struct roll_session { /* which one; owner and project are "" of a home screen */
 	char owner[NAME_SIZE], project[NAME_SIZE];
 };
 
-/* Loop's thread.  NULL with err when the gateway is away or too much is asked already.  uid 0: of
- * everyone. */
-struct roll *roll_ask(struct engine *e, uid_t uid, struct cl_err *err);
+/* Loop's thread.  m becomes the message that the caller sends (auth_tell()).  NULL with err when too
+ * much is asked already.  uid 0: of everyone. */
+struct roll *roll_ask(struct ipc_out *m, uid_t uid, struct cl_err *err);
 /* door: of its doors this one, 0 = all of them, -1 = the session itself.  text is for who is there. */
-struct roll *roll_kick(struct engine *e, const struct roll_session *s, int door, const char *text,
+struct roll *roll_kick(struct ipc_out *m, const struct roll_session *s, int door, const char *text,
     struct cl_err *err);
 /* Worker: until the answer is whole, 6 s at most.  0, or -1 with what the listener said. */
 int roll_wait(struct roll *q, struct cl_err *err);

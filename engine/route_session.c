@@ -5,6 +5,7 @@
 #include "base/door.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "engine/auth.h"
 #include "engine/engine.h"
 #include "engine/reply.h"
 #include "engine/request.h"
@@ -16,6 +17,18 @@ static int
 wait_cb(struct engine *e, void *arg, struct cl_err *err)
 {
 	return roll_wait(arg, err);
+}
+
+static int
+send_and_wait(struct engine *e, struct reply *p, struct roll *q, const struct ipc_out *m,
+    reply_then_cb *then, struct cl_err *err)
+{
+	if (q == NULL || auth_tell(e, m, err) < 0) {
+		roll_free(q);
+		return -1;
+	}
+	reply_work(p, wait_cb, then, q);
+	return 0;
 }
 
 static int
@@ -31,12 +44,10 @@ static int
 session_ls(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
 	bool all = r->caller.role == POLICY_ADMIN;
-	struct roll *q = roll_ask(e, all ? 0 : engine_uid(e, r->caller.id), err);
+	struct ipc_out m;
+	struct roll *q = roll_ask(&m, all ? 0 : engine_uid(e, r->caller.id), err);
 
-	if (q == NULL)
-		return -1;
-	reply_work(p, wait_cb, listed_cb, q);
-	return 0;
+	return send_and_wait(e, p, q, &m, listed_cb, err);
 }
 
 static int
@@ -78,7 +89,7 @@ session_kick(struct engine *e, struct request *r, struct reply *p, struct cl_err
 	int64_t door;
 	bool doors;
 	char text[160];
-	struct roll *q;
+	struct ipc_out m;
 
 	if (request_query_int(r, "door", 1, DOOR_MOST, -1, &door, err) < 0 ||
 	    request_query_bool(r, "doors", &doors, err) < 0 || find_session(e, r, &s, err) < 0)
@@ -89,11 +100,7 @@ session_kick(struct engine *e, struct request *r, struct reply *p, struct cl_err
 	if (door >= 0)
 		request_detail(r, door > 0 ? "door %d" : "all doors", (int)door);
 	snprintf(text, sizeof text, "codinglab: %s closed this window (session kick)", r->caller.name);
-	q = roll_kick(e, &s, (int)door, text, err);
-	if (q == NULL)
-		return -1;
-	reply_work(p, wait_cb, kicked_cb, q);
-	return 0;
+	return send_and_wait(e, p, roll_kick(&m, &s, (int)door, text, err), &m, kicked_cb, err);
 }
 
 const struct route_bind route_session_binds[] = {

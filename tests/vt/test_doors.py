@@ -33,7 +33,7 @@ def say(d, what):
 def test_taking_a_session_over():
     """The other windows are closed and say by whom; a guest cannot do it; text that was not saved is still there."""
     with Session(project="shop") as s:
-        a, b, guest = s.door(24, 100), s.door(30, 120), s.door(24, 80, mode=1, user="bob")
+        a, b, guest = s.door(24, 100), s.door(24, 100), s.door(24, 100, mode=1, user="bob")
         for d in (a, b, guest):
             d.expect("Files")
         say(b, "half a sentence")
