@@ -79,7 +79,10 @@ class Deployed(Lab):
                     c["image"] = self.reference
                 builder = next(c for c in pod["containers"] if c["name"] == "builder")
                 builder["env"] = [{"name": "CODINGLAB_STORAGE", "value": store}]
-                builder["volumeMounts"] += [{"name": "cache", "mountPath": str(CACHE)}, {"name": "bundle", "mountPath": BUNDLE, "readOnly": True}]
+                builder["volumeMounts"] += [{"name": "cache", "mountPath": str(CACHE)}]
+                for c in pod["containers"]:  # this machine's way out may need authorities of its own
+                    if c["name"] in ("builder", "proxy", "gateway"):
+                        c["volumeMounts"] += [{"name": "bundle", "mountPath": BUNDLE, "readOnly": True}]
                 pod["volumes"] += [{"name": "cache", "hostPath": {"path": str(CACHE)}}, {"name": "bundle", "hostPath": {"path": BUNDLE}}]
                 next(v for v in pod["volumes"] if v["name"] == "projects")["hostPath"]["path"] = f"{self.dir}/projects"
             yield o
@@ -114,7 +117,7 @@ class Deployed(Lab):
 
     def told(self):
         print(kubectl("-n", NS, "get", "pods,pvc,events", check=False)[-5000:])
-        for c in ("setup", "engine", "gateway", "registry", "edge", "builder"):
+        for c in ("setup", "engine", "gateway", "registry", "edge", "proxy", "builder"):
             print(f"--- {c} ---\n" + kubectl("-n", NS, "logs", "deploy/codinglab", "-c", c, "--tail=40", check=False))
 
     def __exit__(self, *exc):
@@ -151,7 +154,7 @@ def allowed(checks):
 
 def test_it_comes_up_and_stays(lab, alice):
     status = lab.pod_status()
-    assert sorted(c["name"] for c in status["containerStatuses"]) == ["builder", "edge", "engine", "gateway", "registry"]
+    assert sorted(c["name"] for c in status["containerStatuses"]) == ["builder", "edge", "engine", "gateway", "proxy", "registry"]
     assert all(c["restartCount"] == 0 for c in status["containerStatuses"]), status["containerStatuses"]
     assert lab.admin.json("whoami")["name"] == "admin"
 
@@ -159,7 +162,7 @@ def test_it_comes_up_and_stays(lab, alice):
 def test_each_has_what_it_needs_and_no_more(lab, alice):
     token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
     assert lab.inside("engine", "cat", token).count(".") == 2
-    for c in ("gateway", "registry", "edge", "builder"):
+    for c in ("gateway", "registry", "edge", "proxy", "builder"):
         assert lab.inside(c, "sh", "-c", f"test -e {token} || echo none").strip() == "none", c
     assert lab.inside("engine", "sh", "-c", "ls -A /var/lib/codinglab/projects").strip() == ""
     assert lab.inside("gateway", "stat", "-c", "%a %U", "/run/codinglab", "/var/lib/codinglab").split("\n")[:2] == ["755 root", "755 root"]
@@ -198,6 +201,17 @@ def test_an_application_is_shipped_and_reached(lab, alice):
     was = objects("pods", lab.ns("prod"), "-l", "codinglab/tier=was")[0]
     assert was["spec"]["containers"][0]["image"].startswith("127.0.0.1:30500/") and "@sha256:" in was["spec"]["containers"][0]["image"]
     assert "was-1" in alice.ssh("status", "shop").stdout + alice.ssh("top", "shop").stdout
+
+
+def test_packages_come_by_the_proxy(lab, alice):
+    """A class of thirty asks for the same package at once: all get it, by the lab's own authority, and it is kept."""
+    one = "pip download -q --no-deps --no-cache-dir -d /tmp/$1 six==1.16.0 >/dev/null && sha256sum </tmp/$1/six-1.16.0-py2.py3-none-any.whl"
+    p = alice.ssh(f"sh -c 'echo $HTTPS_PROXY; seq 30 | xargs -P 6 -n 1 sh -c '\\''{one}'\\'' get'", "shop", check=False, timeout=600)
+    lines = p.stdout.split("\n")
+    assert lines[0] == "http://proxy.codinglab:3130" and len(lines) == 32 and len(set(lines[1:-1])) == 1, (p.stdout[-500:], p.stderr[-2000:])
+    assert int(lab.inside("proxy", "sh", "-c", "grep -rl six-1.16.0 /var/lib/codinglab/proxy/cache | wc -l")) >= 1
+    policy = next(o for o in objects("networkpolicies", lab.ns("ide")) if o["metadata"]["name"] == "shop-dev")
+    assert policy["spec"]["egress"][0]["to"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "codinglab"}
 
 
 def test_what_the_engine_may_do(lab, alice):

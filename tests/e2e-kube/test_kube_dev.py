@@ -145,6 +145,23 @@ def test_stopped_and_started(lab, alice):
     assert "dev container starting: " in seen, seen
 
 
+def test_saved_and_loaded(lab, alice):
+    """The files of a save are back in a pod that runs after it; what came later is an undo away."""
+    alice.ssh("sh -c 'echo first > kept.txt'", "shop")
+    alice.ssh("save one -m before", "shop", timeout=300)
+    alice.ssh("sh -c 'echo second > kept.txt; echo more > later.txt'", "shop")
+    alice.ssh("load one -y", "shop", timeout=300)
+    p = alice.ssh("sh -c 'cat kept.txt; ls later.txt; id -un; pwd'", "shop", check=False, timeout=200)
+    assert p.stdout.split() == ["first", "alice", "/workspace"] and "later.txt" in p.stderr, (p.stdout, p.stderr)
+    own = next((lab.dir / "s/projects").glob("*/work/kept.txt"))
+    alice.ssh("sh -c 'echo third > kept.txt'", "shop")
+    assert own.read_text() == "third\n", "the pod works on another folder than the editor"
+    undo = [s["name"] for s in alice.json("saves", "shop")["saves"] if s["name"] != "one"]
+    assert len(undo) == 1, undo
+    alice.ssh(f"load {undo[0]} -y", "shop", timeout=300)
+    assert alice.ssh("cat kept.txt later.txt", "shop", timeout=200).stdout == "second\nmore\n"
+
+
 def test_a_killed_pod_comes_back(lab, alice):
     first = pod(lab)["metadata"]["uid"]
     kubectl("-n", lab.ns(env="ide"), "delete", "pod", "shop-dev", "--grace-period=1", "--wait=false")

@@ -334,6 +334,37 @@ static void test_no_edge_says_so(void **state)
 	assert_non_null(strstr(err.hint, "edge"));
 }
 
+/* Pods come to the package proxy by network: through the edge, when it is said where. */
+static void test_the_proxy_s_door_for_pods(void **state)
+{
+	static const char *const bad[] = {"proxy", "proxy:", ":3130", "proxy:0", "proxy:65536"};
+	struct cl_err err = {0};
+	int argc = 1;
+	char *argv[] = {(char *)"test", NULL}, *text = NULL;
+	size_t len;
+	FILE *f;
+
+	setenv("CODINGLAB_KUBE_PROXY", "proxy.codinglab:3130", 1);
+	assert_int_equal(config_load(NULL, &argc, argv, &err), 0);
+	f = open_memstream(&text, &len);
+	assert_int_equal(edge_config_write(f, &err), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "listen proxy_pods\n\tbind 127.0.0.1:3130\n\tserver squid 127.0.0.1:3128\n"));
+	free(text);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err_clear(&err);
+		setenv("CODINGLAB_KUBE_PROXY", bad[i], 1);
+		assert_int_equal(config_load(NULL, &argc, argv, &err), 0);
+		f = open_memstream(&text, &len);
+		assert_int_equal(edge_config_write(f, &err), -1);
+		assert_int_equal(err.code, CL_USAGE);
+		fclose(f);
+		free(text);
+	}
+	unsetenv("CODINGLAB_KUBE_PROXY");
+	assert_int_equal(config_load(NULL, &argc, argv, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +376,7 @@ int main(void)
 	    cmocka_unit_test(test_was_is_reached_by_the_slots_socket),
 	    cmocka_unit_test(test_what_is_no_name_is_refused),
 	    cmocka_unit_test(test_no_edge_says_so),
+	    cmocka_unit_test(test_the_proxy_s_door_for_pods),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
