@@ -12,5 +12,10 @@ int sock_connect(const char *path, int type, struct cl_err *err); /* blocking, c
 int sock_accept(int fd);                                         /* non-blocking, close-on-exec */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);        /* SO_PEERCRED; 0 or -1 */
 int sock_nonblock(int fd, int on);
+/* One byte, and a descriptor beside it (borrowed). 0, or -1 with errno. */
+int sock_send_fd(int fd, char byte, int given);
+/* One byte, and the descriptor that may come with it (*given is the caller's; -1: none).  Also from a
+ * pipe, where none can come.  As read(2): 1, 0 at the end, -1 with errno. */
+int sock_recv_fd(int fd, char *byte, int *given);
 
 #endif

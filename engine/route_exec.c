@@ -156,7 +156,8 @@ static void exec_set(struct backend_exec *x, const char *name, const char *value
 
 static bool exec_env_allowed(const char *name)
 {
-	static const char *const known[] = { "TERM", "COLORTERM", "NO_COLOR", "TZ", "LANG", NULL };
+	static const char *const known[] = { "TERM", "COLORTERM", "NO_COLOR", "TZ", "LANG", "SSH_AUTH_SOCK",
+		NULL };
 
 	for (size_t i = 0; known[i] != NULL; i++)
 		if (strcmp(known[i], name) == 0)

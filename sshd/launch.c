@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -83,15 +84,17 @@ static int open_pty(uid_t uid, int rows, int cols, int fds[2], struct cl_err *er
 }
 
 /* ours: write end of stdin, read ends of the others.  They belong to the user, whose programs may
- * open them by name (/dev/stdout), and hold some packets. */
-static int open_pipes(uid_t uid, int ours[3], int theirs[3], struct cl_err *err)
+ * open them by name (/dev/stdout), and hold some packets.  stdout may be a socket, over which a
+ * descriptor comes (forwarded connections). */
+static int open_pipes(uid_t uid, bool socket, int ours[3], int theirs[3], struct cl_err *err)
 {
 	for (int i = 0; i < 3; i++)
 		ours[i] = theirs[i] = -1;
 	for (int i = 0; i < 3; i++) {
+		bool pair = socket && i == 1;
 		int p[2];
 
-		if (pipe2(p, O_CLOEXEC) < 0) {
+		if ((pair ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) : pipe2(p, O_CLOEXEC)) < 0) {
 			err_errno(err, CL_FAILED, "pipe");
 			close_all(ours, 3);
 			close_all(theirs, 3);
@@ -99,13 +102,13 @@ static int open_pipes(uid_t uid, int ours[3], int theirs[3], struct cl_err *err)
 		}
 		ours[i] = p[i == 0];
 		theirs[i] = p[i != 0];
-		if (fchown(p[0], uid, (gid_t)-1) < 0) {
+		if (!pair && fchown(p[0], uid, (gid_t)-1) < 0) {
 			err_errno(err, CL_FAILED, "pipe");
 			close_all(ours, 3);
 			close_all(theirs, 3);
 			return -1;
 		}
-		if (i < 2)
+		if (i < 2 && !pair)
 			fcntl(p[0], F_SETPIPE_SZ, LAUNCH_PIPE); /* what there is will do too */
 	}
 	return 0;
@@ -189,7 +192,7 @@ pid_t launch_exec(const struct gateway *g, const struct launch_user *u, const st
 		fds[0] = pty[0];
 		fds[1] = fds[2] = -1;
 		theirs[0] = pty[1];
-	} else if (open_pipes(u->uid, fds, theirs, err) < 0) {
+	} else if (open_pipes(u->uid, strncmp(line, "forward", 7) == 0, fds, theirs, err) < 0) {
 		return -1;
 	}
 	user_env(&env, u, at);

@@ -4,6 +4,7 @@
  *   tty:     client <========= the program's own pty =========> program     (dev containers)
  *   tty:     client <====== the engine's stream itself ======> program      (no byte passes here)
  *   no tty:  client <====== three pipes of the client's own ======> program  (dev containers)
+ *   socket:  client <===== the program's own socket =====> far end          (dev containers)
  *   no tty:  client --pipe in--> exec_pump --stream--> program
  *            client <-pipe out-- exec_pump <-frames--- program
  *            client <-pipe err--    "
@@ -56,8 +57,13 @@ static int read_open(struct exec *x, char id[TICKET_SIZE])
 	struct pollfd p = {.fd = x->sock, .events = POLLIN};
 	struct ipc_in m;
 
-	if (poll(&p, 1, OPEN_MS) != 1 || ipc_recv(x->sock, &m) != 1 || m.type != EXEC_OPEN)
+	if (poll(&p, 1, OPEN_MS) != 1 || ipc_recv(x->sock, &m) != 1)
 		return -1;
+	if (m.type != EXEC_OPEN && m.type != EXEC_OPEN_SOCKET) {
+		ipc_close_fds(&m);
+		return -1;
+	}
+	x->socket = m.type == EXEC_OPEN_SOCKET;
 	ipc_get_str(&m, id, TICKET_SIZE);
 	for (int i = 0; m.nfds == 3 && i < 3; i++)
 		x->give[i] = ipc_get_fd(&m);
@@ -82,7 +88,7 @@ static json_t *create_json(const struct exec *x, const struct ticket *t)
 	if (own && t->tty) {
 		argv = exec_pty_argv(&x->pty, t->rows, t->cols, argv);
 	} else if (own) {
-		argv = exec_give_argv(argv);
+		argv = x->socket ? argv : exec_give_argv(argv);
 		exec_give_env(&x->pty, env);
 	}
 	snprintf(user, sizeof(user), "%u:%u", t->uid, t->gid);
@@ -100,7 +106,7 @@ static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
 
 	if (!j)
 		return -1;
-	if ((t->tty || x->give[0] >= 0) && running)
+	if ((t->tty || x->give[0] >= 0 || x->socket) && running)
 		exec_pty_open(&x->pty, &x->b->place, t->name, j);
 	json_decref(j);
 	if (!running) {
@@ -215,15 +221,20 @@ int exec_control(struct exec *x)
 static int send_opened(struct exec *x, enum exec_how how)
 {
 	struct ipc_out m;
-	int fd = x->master >= 0 ? x->master : x->stream;
+	int fd = x->master >= 0 ? x->master : x->stream, rc;
 
 	sock_nonblock(fd, 0); /* a client that wants it otherwise says so itself */
 	ipc_begin(&m, EXEC_OPENED);
 	ipc_put_u32(&m, how);
 	ipc_put_bytes(&m, x->early.data, x->early.len < IPC_DATA_MAX ? x->early.len : IPC_DATA_MAX);
-	if (how == EXEC_TTY)
+	if (how == EXEC_TTY || how == EXEC_SOCKET)
 		ipc_put_fd(&m, fd);
-	return ipc_send(x->sock, &m);
+	rc = ipc_send(x->sock, &m);
+	if (how == EXEC_SOCKET) { /* the far end sees when its client closes it */
+		close(x->master);
+		x->master = -1;
+	}
+	return rc;
 }
 
 /* No byte comes by us; we watch for the end.  0 ended, -1 hang-up. */
@@ -243,8 +254,18 @@ static int serve_direct(struct exec *x, enum exec_how how)
 	}
 }
 
-/* Give the program its client's pipes; where nobody takes them (a container that was made before
- * there was this way) it is started anew with the engine's stream. */
+/* What it waited for did not come about (a container that was made before there was this way): the
+ * program is started anew with the engine's stream. */
+static int start_anew(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	close(x->stream);
+	x->stream = -1;
+	x->socket = false;
+	buf_drop(&x->early, x->early.len);
+	return create(x, t, err) < 0 ? -1 : start(x, t, err);
+}
+
+/* Give the program its client's pipes. */
 static int give(struct exec *x, const struct ticket *t, struct cl_err *err)
 {
 	x->given = exec_give_wait(&x->pty, x->stream, t->uid, x->give);
@@ -252,10 +273,35 @@ static int give(struct exec *x, const struct ticket *t, struct cl_err *err)
 	if (x->given)
 		return 0;
 	log_warn("exec in %s: nobody took the pipes; the container engine's stream serves", t->name);
-	close(x->stream);
-	x->stream = -1;
-	buf_drop(&x->early, x->early.len);
-	return create(x, t, err) < 0 ? -1 : start(x, t, err);
+	return start_anew(x, t, err);
+}
+
+/* Take the socket that the program connects or listens with. */
+static int take_socket(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	int why;
+
+	x->master = exec_pty_wait_socket(&x->pty, x->stream, &why);
+	if (x->master >= 0)
+		return 0;
+	if (why)
+		return err_set(err, CL_FAILED, "%s", strerror(why));
+	log_warn("exec in %s: no socket came out; the container engine's stream serves", t->name);
+	return start_anew(x, t, err);
+}
+
+/* What goes into the container or comes out of it before the client is told that it runs. */
+static int exchange(struct exec *x, const struct ticket *t, struct cl_err *err)
+{
+	if (x->pty.listener < 0)
+		return 0;
+	if (!t->tty)
+		return x->socket ? take_socket(x, t, err) : give(x, t, err);
+	x->master = exec_pty_wait(&x->pty, x->stream);
+	if (x->master >= 0)
+		return 0;
+	err_set(err, CL_FAILED, "%s: no terminal came out of the container", t->name);
+	return err_hint(err, "`restart` makes the container anew");
 }
 
 static void serve(struct exec *x, const struct ticket *t)
@@ -267,21 +313,18 @@ static void serve(struct exec *x, const struct ticket *t)
 		fail(x->sock, &err);
 		return;
 	}
-	if (!t->tty && x->pty.listener >= 0 && give(x, t, &err) < 0) {
+	if (exchange(x, t, &err) < 0) {
 		fail(x->sock, &err);
-		return;
-	}
-	if (t->tty && x->pty.listener >= 0 && (x->master = exec_pty_wait(&x->pty, x->stream)) < 0) {
-		err_set(&err, CL_FAILED, "%s: no terminal came out of the container", t->name);
-		err_hint(&err, "`restart` makes the container anew");
-		fail(x->sock, &err);
-		hang_up(x);
+		if (x->id[0] && x->stream >= 0)
+			hang_up(x);
 		return;
 	}
 	if (t->tty)
 		rc = serve_direct(x, EXEC_TTY);
+	else if (x->given || x->master >= 0)
+		rc = serve_direct(x, x->given ? EXEC_GIVEN : EXEC_SOCKET);
 	else
-		rc = x->given ? serve_direct(x, EXEC_GIVEN) : exec_pump_run(x);
+		rc = exec_pump_run(x);
 	if (rc < 0) {
 		hang_up(x);
 		return;

@@ -18,6 +18,7 @@ struct exec {
 	int master;       /* the program's terminal, -1: the stream carries it */
 	int give[3];      /* the client's pipes, for the program to have; -1: the stream carries them */
 	bool given;       /* it has them */
+	bool socket;      /* the program is to hand its socket out: it comes into master */
 	struct buf early; /* output that came with the answer to `start` */
 	int signal;       /* last one that the client had us send */
 };

@@ -87,21 +87,36 @@ static bool is_master(int fd)
 	    minor(st.st_rdev) == PTMX_MINOR && ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
-/* The descriptor that came with one byte; others are closed. */
-static int take_master(int sock)
+/* A stream that somebody is at the other end of, or that is listened at. */
+static bool is_stream(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t n = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM &&
+	    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+	    (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX);
+}
+
+/* The descriptor of the right kind that came with one byte; others are closed.  In its place there may
+ * be the number of an error. */
+static int take_one(int sock, bool (*fits)(int fd), int *why)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * 4)];
 		struct cmsghdr align;
 	} control;
-	char byte;
-	struct iovec iov = {&byte, 1};
+	unsigned char text[2];
+	struct iovec iov = {text, sizeof(text)};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
 	    .msg_controllen = sizeof(control.bytes)};
-	int master = -1;
+	ssize_t len = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	int found = -1;
 
-	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) != 1)
+	if (len < 1)
 		return -1;
+	if (len == 2 && text[0] == 'e')
+		*why = text[1];
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
 		size_t n = c->cmsg_type == SCM_RIGHTS ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
 
@@ -109,19 +124,19 @@ static int take_master(int sock)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (master < 0 && is_master(fd))
-				master = fd;
+			if (found < 0 && fits(fd))
+				found = fd;
 			else
 				close(fd);
 		}
 	}
-	return master;
+	return found;
 }
 
-int exec_pty_wait(struct exec_pty *t, int stream)
+static int wait_for_one(struct exec_pty *t, int stream, bool (*fits)(int fd), int *why)
 {
 	int64_t end = clock_ms() + WAIT_MS;
-	int sock = -1, master = -1;
+	int sock = -1, found = -1;
 
 	while (sock < 0) {
 		struct pollfd p[2] = {{.fd = t->listener, .events = POLLIN},
@@ -139,11 +154,24 @@ int exec_pty_wait(struct exec_pty *t, int stream)
 		struct pollfd p = {.fd = sock, .events = POLLIN};
 
 		if (poll(&p, 1, WAIT_MS) == 1)
-			master = take_master(sock);
+			found = take_one(sock, fits, why);
 		close(sock);
 	}
 	exec_pty_close(t);
-	return master;
+	return found;
+}
+
+int exec_pty_wait(struct exec_pty *t, int stream)
+{
+	int why = 0;
+
+	return wait_for_one(t, stream, is_master, &why);
+}
+
+int exec_pty_wait_socket(struct exec_pty *t, int stream, int *why)
+{
+	*why = 0;
+	return wait_for_one(t, stream, is_stream, why);
 }
 
 void exec_pty_close(struct exec_pty *t)

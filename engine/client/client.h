@@ -47,11 +47,13 @@ int client_events_follow(const char *socket, const char *path, int64_t since, in
 /* Executions.  client_exec_open presents a ticket (blocking, some ms); on success fds[0..2]: with a
  * tty all three are the same descriptor.  control carries RESIZE, SIGNAL and EXITED.
  * client_exec_give offers three pipes (borrowed) beside it: where the program could have them for
- * its own stdin, stdout and stderr, given is true and fds are -1. */
+ * its own stdin, stdout and stderr, given is true and fds are -1.
+ * client_exec_socket is for a program that hands its socket out (codinglab-pty dial, listen): where it
+ * could, socket is true and fds[0] is that; else there are three pipes as with client_exec_open. */
 struct client_exec {
 	int control;
 	int fds[3];
-	bool tty, given;
+	bool tty, given, socket;
 	char *early;       /* output that came already; heap, may be NULL */
 	size_t early_len;
 };
@@ -59,6 +61,8 @@ int client_exec_open(struct client_exec *x, const char *socket, const char *tick
     struct cl_err *err);
 int client_exec_give(struct client_exec *x, const char *socket, const char *ticket,
     const int pipes[3], struct cl_err *err);
+int client_exec_socket(struct client_exec *x, const char *socket, const char *ticket,
+    struct cl_err *err);
 int client_exec_resize(struct client_exec *x, int rows, int cols);
 int client_exec_signal(struct client_exec *x, const char *name);
 /* Non-blocking: 1 ended (*status 0..255, *signal), 0 not yet, -1 connection lost. */

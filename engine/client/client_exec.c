@@ -36,13 +36,16 @@ static int opened(struct client_exec *x, struct ipc_in *in, struct cl_err *err)
 		ipc_close_fds(in);
 		return err_set(err, CL_FAILED, "exec: the broker's answer is malformed");
 	}
-	how = (int)ipc_get_range(in, EXEC_PIPES, EXEC_GIVEN);
+	how = (int)ipc_get_range(in, EXEC_PIPES, EXEC_SOCKET);
 	x->tty = how == EXEC_TTY;
 	x->given = how == EXEC_GIVEN;
+	x->socket = how == EXEC_SOCKET;
 	early = ipc_get_bytes(in, &n, IPC_DATA_MAX);
 	x->early = n ? mem_dup(early, n) : NULL;
 	x->early_len = n;
-	if (!x->given) {
+	if (x->socket) {
+		x->fds[0] = ipc_get_fd(in);
+	} else if (!x->given) {
 		x->fds[0] = ipc_get_fd(in);
 		x->fds[1] = x->tty ? x->fds[0] : ipc_get_fd(in);
 		x->fds[2] = x->tty ? x->fds[0] : ipc_get_fd(in);
@@ -52,14 +55,9 @@ static int opened(struct client_exec *x, struct ipc_in *in, struct cl_err *err)
 	return 0;
 }
 
-int client_exec_open(struct client_exec *x, const char *socket, const char *ticket,
-    struct cl_err *err)
-{
-	return client_exec_give(x, socket, ticket, NULL, err);
-}
-
-int client_exec_give(struct client_exec *x, const char *socket, const char *ticket,
-    const int pipes[3], struct cl_err *err)
+/* The ticket, with pipes or without. */
+static int present(struct client_exec *x, const char *socket, enum exec_type type, const char *ticket,
+    const int *pipes, struct cl_err *err)
 {
 	struct ipc_out *out = mem_alloc(sizeof(*out));
 	struct ipc_in *in = mem_alloc(sizeof(*in));
@@ -71,7 +69,7 @@ int client_exec_give(struct client_exec *x, const char *socket, const char *tick
 	x->control = sock_connect(socket, SOCK_SEQPACKET, err);
 	p.fd = x->control;
 	if (x->control >= 0) {
-		ipc_begin(out, EXEC_OPEN);
+		ipc_begin(out, type);
 		ipc_put_str(out, ticket);
 		for (int i = 0; pipes && i < 3; i++)
 			ipc_put_fd(out, pipes[i]);
@@ -91,6 +89,24 @@ int client_exec_give(struct client_exec *x, const char *socket, const char *tick
 	else
 		sock_nonblock(x->control, 1);
 	return rc;
+}
+
+int client_exec_open(struct client_exec *x, const char *socket, const char *ticket,
+    struct cl_err *err)
+{
+	return present(x, socket, EXEC_OPEN, ticket, NULL, err);
+}
+
+int client_exec_give(struct client_exec *x, const char *socket, const char *ticket,
+    const int pipes[3], struct cl_err *err)
+{
+	return present(x, socket, EXEC_OPEN, ticket, pipes, err);
+}
+
+int client_exec_socket(struct client_exec *x, const char *socket, const char *ticket,
+    struct cl_err *err)
+{
+	return present(x, socket, EXEC_OPEN_SOCKET, ticket, NULL, err);
 }
 
 int client_exec_resize(struct client_exec *x, int rows, int cols)

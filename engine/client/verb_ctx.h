@@ -16,6 +16,8 @@ struct verb_ctx {
 	int in;                     /* stdin descriptor, -1 = none */
 	bool in_tty, out_tty;
 	bool direct;                /* in and the outputs are pipes 0, 1, 2 that a program may have whole */
+	const char *socket_out;     /* stdout is a socket, which takes the one that the program connects or
+	                               listens with; what that is for, as errors name it.  Or NULL */
 	bool remote;                /* somebody's ssh: files that they name are not here */
 	int rows, cols;
 	/* Outputs; text is already safe to show on a terminal except where raw is true (a program's

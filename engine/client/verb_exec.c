@@ -236,13 +236,37 @@ static void let_go(struct relay *r)
 	close(null);
 }
 
+/* The socket that came out goes to the gateway's connection, and is its alone. */
+static void pass_on(struct relay *r)
+{
+	if (sock_send_fd(STDOUT_FILENO, '+', r->x.fds[0]) < 0)
+		r->lost = true;
+	close(r->x.fds[0]);
+	r->x.fds[0] = -1;
+	let_go(r);
+}
+
 /* A program with our pipes may be heard by its client before we know that it runs: a signal for it
  * that comes meanwhile waits. */
 static int open_relay(struct relay *r, const char *socket, const char *ticket, struct cl_err *err)
 {
 	static const int own[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	struct cl_err why;
 	int rc;
 
+	if (r->ctx->socket_out) {
+		begin_signals(r);
+		rc = client_exec_socket(&r->x, socket, ticket, err);
+		if (rc == 0 && r->x.socket)
+			pass_on(r);
+		if (rc == 0)
+			return 0;
+		end_signals(r);
+		why = *err;
+		err->code = CL_OK;
+		err_set(err, why.code, "forwarding: %s: %s", r->ctx->socket_out, why.message);
+		return err_hint(err, "%s", why.hint);
+	}
 	if (r->ctx->direct) {
 		begin_signals(r);
 		rc = client_exec_give(&r->x, socket, ticket, own, err);
@@ -267,13 +291,14 @@ static int relay(struct verb_ctx *ctx, const json_t *ticket)
 		mem_free(r);
 		return verb_out_error(ctx, &err);
 	}
-	for (int i = 0; i < 3 && !r->x.given; i++)
-		sock_nonblock(r->x.fds[i], 1);
+	for (int i = 0; i < 3; i++)
+		if (r->x.fds[i] >= 0)
+			sock_nonblock(r->x.fds[i], 1);
 	r->deadline = ctx->timeout_s ? clock_ms() + (int64_t)ctx->timeout_s * 1000 : 0;
 	begin_tty(r);
 	if (r->x.early_len)
 		ctx->out(ctx->arg, r->x.early, r->x.early_len, true);
-	r->in_open = ctx->in >= 0;
+	r->in_open = ctx->in >= 0 && !r->x.given && !r->x.socket;
 	if (r->x.given)
 		let_go(r);
 	else if (!r->in_open)
@@ -306,6 +331,9 @@ static void add_env(json_t *body)
 		if (v && *v && strlen(v) < 256)
 			json_object_set_new(env, names[i], json_string(v));
 	}
+	v = getenv("CODINGLAB_AGENT"); /* the gateway's: where ssh -A listens in the dev container */
+	if (v && strncmp(v, "/tmp/", 5) == 0 && strlen(v) < 108)
+		json_object_set_new(env, "SSH_AUTH_SOCK", json_string(v));
 	json_object_set_new(body, "env", env);
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "engine/client/verb_args.h"
@@ -38,6 +40,19 @@ static bool is_instance(const char *host, char tier[8], int *n)
 	return strcmp(tier, "web") == 0 || strcmp(tier, "was") == 0 || strcmp(tier, "db") == 0;
 }
 
+static int in_container(struct verb_ctx *ctx, const char *how, const char *where)
+{
+	cl_autofree char *what = mem_printf("%s%s", where[0] == '/' ? "" : "port ", where);
+	struct stat st;
+	int rc;
+
+	if (ctx->remote && fstat(STDOUT_FILENO, &st) == 0 && S_ISSOCK(st.st_mode))
+		ctx->socket_out = what;
+	rc = verb_exec_program(ctx, (const char *const[]){FORWARD_HELPER, how, where, NULL});
+	ctx->socket_out = NULL;
+	return rc;
+}
+
 static int forward(struct verb_ctx *ctx, const char *host, const char *port)
 {
 	struct cl_err err = {0};
@@ -57,16 +72,38 @@ static int forward(struct verb_ctx *ctx, const char *host, const char *port)
 		err_hint(&err, "localhost is the dev container; web, was-2 and db are instances");
 		return verb_out_error(ctx, &err);
 	}
-	return verb_exec_program(ctx, (const char *const[]){FORWARD_HELPER, "dial", port, NULL});
+	return in_container(ctx, "dial", port);
+}
+
+/* In the dev container, whatever instance the connection is for. */
+static int in_dev(struct verb_ctx *ctx, const char *how, const char *where)
+{
+	struct cl_err err = {0};
+
+	if (ctx->project[0] && !ctx->tier[0])
+		return in_container(ctx, how, where);
+	err_set(&err, CL_FORBIDDEN, "forwarding: %s", ctx->tier[0] ?
+	    "into a dev container only, not into an instance" : "no project is named");
+	err_hint(&err, "Connect as user+project@host");
+	return verb_out_error(ctx, &err);
 }
 
 bool verb_forward_line(struct verb_ctx *ctx, const char *line, int *rc)
 {
+	static const struct {
+		const char *word, *how;
+	} kinds[] = {{"forward-path", "dial"}, {"forward-listen", "listen"}, {"forward-agent", "listen"}};
 	cl_autofree char **words = NULL;
-	int n = strncmp(line, "forward ", 8) == 0 ? verb_args_split(line, &words) : 0;
+	int n = strncmp(line, "forward", 7) == 0 ? verb_args_split(line, &words) : 0;
 
-	if (n != 3)
-		return false;
-	*rc = forward(ctx, words[1], words[2]);
-	return true;
+	if (n == 3 && strcmp(words[0], "forward") == 0) {
+		*rc = forward(ctx, words[1], words[2]);
+		return true;
+	}
+	for (size_t i = 0; n == 2 && i < CL_COUNT(kinds); i++)
+		if (strcmp(words[0], kinds[i].word) == 0) {
+			*rc = in_dev(ctx, kinds[i].how, words[1]);
+			return true;
+		}
+	return false;
 }

@@ -1,11 +1,16 @@
 /*
- * One connection of `ssh -L` (and -D, -J, -W): the gateway's line "forward HOST PORT".  HOST is what
- * the client named as the far end, so it is a name within the project or nothing at all:
+ * What `ssh -L`, -D, -J, -W, -R and -A need in a container, as lines of the gateway's:
  *
- *   localhost, 127.0.0.1, ::1, dev, PROJECT     the dev container (or the instance of user+project.was-2)
- *   web, was, db, was-2                         an instance
+ *   forward HOST PORT      a connection to a port; HOST is what the client named as the far end:
+ *       localhost, 127.0.0.1, ::1, dev, PROJECT   the dev container (or the instance of user+project.was-2)
+ *       web, was, db, was-2                       an instance
+ *   forward-path PATH      a connection to a socket in the dev container, by its path
+ *   forward-listen PORT    a port of the dev container's loopback to listen at, 0 = any free one
+ *   forward-agent PATH     a socket of the dev container to listen at
  *
- * The program that joins its own stdin and stdout to the port runs in there (engine/broker/pty/dial.h).
+ * The program that does it runs in there (engine/broker/pty/dial.h, listen.h).  Where its socket can come
+ * out of the container it goes on over our stdout, with the byte '+'; else our stdin and stdout are
+ * joined to it.  A HOST is a name within the project or nothing at all.
  */
 #ifndef ENGINE_CLIENT_VERB_FORWARD_H
 #define ENGINE_CLIENT_VERB_FORWARD_H

@@ -90,6 +90,7 @@ void chan_release(struct chan *c)
 		ssh_channel_free(c->ssh);
 	}
 	mem_free(c->forward);
+	mem_free(c->later);
 	for (int i = 0; i < c->nenv; i++)
 		mem_free(c->env[i]);
 	mem_free(c->in_buf);

@@ -23,6 +23,12 @@ struct chan {
 	bool forwarded;          /* a connection, not a session: no stderr, no status */
 	ssh_message forward;     /* the question that is not answered yet; owned */
 	void (*listen)(struct chan *c); /* when it is: hear what the client says in ssh */
+	bool socket;             /* in and out are one stream socket, out of a container */
+	bool opening;            /* we asked the client for ssh, and its answer is not there: */
+	bool to_agent;           /*   it is for the client's agent */
+	struct back *back;       /* a place to listen at, no connection (back.h); not owned */
+	bool agent;              /* its program is to reach the client's agent */
+	char *later;             /* command that waits until that is ready; owned */
 	struct ssh_channel_callbacks_struct callbacks;
 	/* what the client asked for */
 	bool pty;

@@ -5,9 +5,11 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sock.h"
 #include "sshd/conn/ask.h"
 #include "sshd/conn/link.h"
 
@@ -19,7 +21,7 @@
  * need of it (the session and three numbers) lies in the message itself, so a copy of its bytes
  * serves; the pointers in it are never followed.
  */
-static ssh_message keep(ssh_message msg)
+ssh_message forward_keep(ssh_message msg)
 {
 	return mem_dup(msg, malloc_usable_size(msg));
 }
@@ -33,7 +35,7 @@ static bool plain(const char *host)
 	return n > 0 && n <= FORWARD_HOST_MAX && strspn(host, ok) == n && host[0] != '-';
 }
 
-static void say(const char *why)
+void forward_say(const char *why)
 {
 	static int notes;
 
@@ -50,13 +52,13 @@ bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct cha
 	struct chan *c = chan_new(true);
 
 	if (!c || !plain(host) || port < 1) {
-		say(c ? "codinglab: forwarding: not a host and port of a project" :
+		forward_say(c ? "codinglab: forwarding: not a host and port of a project" :
 		    "codinglab: forwarding: too many connections at once");
 		if (c)
 			chan_release(c);
 		return false;
 	}
-	c->forward = keep(msg);
+	c->forward = forward_keep(msg);
 	c->no_status = true;
 	c->listen = listen;
 	n = snprintf(line, sizeof(line), "forward %s %d", host, port);
@@ -76,14 +78,30 @@ void forward_refuse(struct chan *c, const char *why)
 	c->forward = NULL;
 	mem_copy_str(text, sizeof(text), why && *why ? why : "codinglab: forwarding: refused");
 	text[strcspn(text, "\r\n")] = '\0';
-	say(text);
+	forward_say(text);
 	ssh_message_reply_default(msg);
 	chan_close_fds(c);
 	c->ending = true;
 }
 
-/* What it wrote to stderr, as far as it is there. */
-static void read_reason(struct chan *c, char *text, size_t size)
+bool forward_join(struct chan *c, int fd)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_STREAM) {
+		close(fd);
+		return false;
+	}
+	close(c->in);
+	if (c->out != c->in)
+		close(c->out);
+	c->in = c->out = fd;
+	c->socket = true;
+	return true;
+}
+
+void forward_reason(struct chan *c, char *text, size_t size)
 {
 	ssize_t n = c->err >= 0 ? read(c->err, text, size - 1) : 0;
 
@@ -93,11 +111,11 @@ static void read_reason(struct chan *c, char *text, size_t size)
 void forward_ready(struct chan *c)
 {
 	char sign = 0, text[512];
-	ssize_t n = read(c->out, &sign, 1);
+	int fd = -1, n = sock_recv_fd(c->out, &sign, &fd);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n == 1 && sign == '+') {
+	if (n == 1 && sign == '+' && (fd < 0 || forward_join(c, fd))) {
 		cl_autofree ssh_message msg = c->forward;
 
 		c->forward = NULL;
@@ -108,6 +126,8 @@ void forward_ready(struct chan *c)
 			c->ending = true;
 		return;
 	}
-	read_reason(c, text, sizeof(text));
+	if (fd >= 0 && !c->socket && sign != '+')
+		close(fd);
+	forward_reason(c, text, sizeof(text));
 	forward_refuse(c, text);
 }

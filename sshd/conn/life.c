@@ -2,6 +2,7 @@
 #include "sshd/conn/life.h"
 
 #include "base/sock.h"
+#include "sshd/conn/back.h"
 #include "sshd/conn/chan.h"
 #include "sshd/conn/door.h"
 #include "sshd/conn/forward.h"
@@ -13,6 +14,8 @@ static void release(struct chan *c)
 	bool answered = c->answered;
 	uint32_t id = c->id;
 
+	if (c->back)
+		back_over(c);
 	chan_release(c);
 	if (answered)
 		link_forget(id);
@@ -21,8 +24,10 @@ static void release(struct chan *c)
 /* The client is gone from this channel, but the listener's answer is still on its way. */
 static void abandon(struct chan *c)
 {
-	ssh_remove_channel_callbacks(c->ssh, &c->callbacks);
-	ssh_channel_free(c->ssh);
+	if (c->ssh) {
+		ssh_remove_channel_callbacks(c->ssh, &c->callbacks);
+		ssh_channel_free(c->ssh);
+	}
 	c->ssh = NULL;
 	c->state = CHAN_GONE;
 }
@@ -42,14 +47,23 @@ static void send_status(struct chan *c)
 /* A program is over when it has exited and all that it wrote was passed on. */
 static bool program_over(const struct chan *c)
 {
+	if (c->back)
+		return c->exited;
 	return c->state == CHAN_PROGRAM && c->out < 0 && c->err < 0 && c->out_len == 0 &&
-	    (c->exited || conn.orphan);
+	    (!c->socket || c->in < 0) && (c->exited || conn.orphan);
 }
 
 /* A client that saw the end of the output may close at once; the status must still reach it. */
 static bool awaits_status(const struct chan *c)
 {
 	return c->state == CHAN_PROGRAM && c->eof_sent && !c->ending && !conn.orphan && !c->forwarded;
+}
+
+/* What the client sent on a connection before it closed it still has to arrive. */
+static bool has_more(const struct chan *c)
+{
+	return c->forwarded && c->state == CHAN_PROGRAM && !c->forward && !c->back && !c->ending &&
+	    c->in >= 0 && (c->in_len || c->backlog);
 }
 
 int life_sweep(void)
@@ -67,7 +81,7 @@ int life_sweep(void)
 			abandon(c);
 			continue;
 		}
-		if ((c->client_closed && !awaits_status(c)) ||
+		if ((c->client_closed && !awaits_status(c) && !has_more(c)) ||
 		    (c->ending && c->out_len == 0 && c->state != CHAN_ASKED)) {
 			send_status(c);
 			release(c);
@@ -114,6 +128,9 @@ void life_refused(uint32_t id, int code, const char *text)
 	c->answered = true;
 	if (c->state == CHAN_GONE) {
 		release(c);
+	} else if (c->state == CHAN_ASKED && c->back) {
+		c->state = CHAN_IDLE;
+		back_refused(c, text);
 	} else if (c->state == CHAN_ASKED && c->forward) {
 		c->state = CHAN_IDLE;
 		forward_refuse(c, text);
@@ -142,7 +159,7 @@ void life_close_all(const char *reason)
 		if (c->forward)
 			forward_refuse(c, reason);
 		if (c->forwarded && c->state != CHAN_FREE)
-			c->client_closed = true; /* a reason would be data there */
+			c->client_closed = c->ending = true; /* a reason would be data there */
 		else
 			chan_finish(c, 255, reason);
 	}

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/priv.h"
+#include "sshd/conn/back.h"
 #include "sshd/conn/chan.h"
 #include "sshd/conn/conn.h"
 #include "sshd/conn/door.h"
@@ -31,7 +32,7 @@ static const char *const main_syscalls[] = {
     "futex", "brk", "mmap", "munmap", "mremap", "madvise", "getrandom", "getpid", "close", "exit",
     "exit_group", "rt_sigreturn", "rt_sigprocmask", "clock_gettime", "gettimeofday", "fcntl",
     "ioctl", "prlimit64", "setrlimit", "restart_syscall", "shutdown", "getsockopt", "tgkill",
-    "gettid",
+    "gettid", "accept4", "getsockname", "getpeername",
 };
 
 static void throw_rights_away(void)
@@ -85,6 +86,7 @@ static void turn(void)
 	}
 	if (p[1].revents)
 		link_ready();
+	back_turn();
 	for (int i = 0; i < MONITOR_CHANNELS; i++) {
 		struct chan *c = &chan_all[i];
 

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sshd/conn/back.h"
 #include "sshd/conn/door.h"
 #include "sshd/conn/forward.h"
 #include "sshd/conn/out.h"
@@ -32,7 +34,7 @@ static size_t give(struct chan *c, const char *data, size_t len)
 	if (c->in < 0)
 		return len;
 	do
-		n = write(c->in, data, len);
+		n = c->socket ? send(c->in, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(c->in, data, len);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return (size_t)n;
@@ -102,6 +104,11 @@ void pump_in_end(struct chan *c)
 
 	if (!c->client_eof || c->in_len || c->backlog || c->state != CHAN_PROGRAM || c->in < 0)
 		return;
+	if (c->socket && c->in == c->out) {
+		shutdown(c->in, SHUT_WR);
+		c->in = -1;
+		return;
+	}
 	if (c->in == c->out) {
 		/* A terminal has no end of input but the key for it. */
 		if (tcgetattr(c->in, &tio) == 0 && tio.c_lflag & ICANON &&
@@ -127,7 +134,7 @@ static void read_program(struct chan *c, int *fd, bool is_err)
 	window = ssh_channel_window_size(c->ssh);
 	if (want > window)
 		want = window;
-	n = read(*fd, pump_chunk, want);
+	n = c->socket && fd == &c->out ? recv(*fd, pump_chunk, want, MSG_DONTWAIT) : read(*fd, pump_chunk, want);
 	if (n > 0 && is_err && c->forwarded)
 		return; /* a connection has no second stream */
 	if (n > 0) {
@@ -136,9 +143,11 @@ static void read_program(struct chan *c, int *fd, bool is_err)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (c->in == *fd)
-		c->in = -1;
-	close(*fd);
+	if (!c->socket || n < 0 || c->in != *fd) { /* a socket's other way may go on */
+		if (c->in == *fd)
+			c->in = -1;
+		close(*fd);
+	}
 	*fd = -1;
 	if (c->out < 0 && (c->err < 0 || c->forwarded) && !c->eof_sent) {
 		c->eof_sent = true;
@@ -168,6 +177,10 @@ int pump_poll(const struct chan *c, struct pollfd *p)
 
 	if (c->ending || (c->state != CHAN_DOOR && c->state != CHAN_PROGRAM))
 		return 0;
+	if (c->back) {
+		p[0] = (struct pollfd){.fd = c->out, .events = POLLIN};
+		return c->out >= 0;
+	}
 	if (c->forward) { /* not confirmed: a sign of the program, or its end */
 		p[0] = (struct pollfd){.fd = c->out, .events = POLLIN};
 		return c->out >= 0;
@@ -186,7 +199,9 @@ void pump_ready(struct chan *c, const struct pollfd *p, int n)
 	for (int i = 0; i < n; i++) {
 		if (!p[i].revents)
 			continue;
-		if (c->forward) {
+		if (c->back) {
+			back_ready(c);
+		} else if (c->forward) {
 			forward_ready(c);
 		} else if (p[i].events == POLLOUT && p[i].fd == c->in) {
 			pump_in(c);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "sshd/conn/ask.h"
+#include "sshd/conn/back.h"
 #include "sshd/conn/chan.h"
 #include "sshd/conn/forward.h"
 #include "sshd/conn/link.h"
@@ -67,10 +68,12 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 {
 	struct chan *c = arg;
 
-	if (c->state != CHAN_IDLE || c->ending || !command)
+	if (c->state != CHAN_IDLE || c->ending || !command || c->later)
 		return 1;
 	if (strlen(command) > MONITOR_LINE_MAX)
 		chan_finish(c, 2, "codinglab: the command is too long. Send long input on stdin");
+	else if (c->agent)
+		back_agent_exec(c, command);
 	else
 		ask_open(c, true, command);
 	return 0;
@@ -114,6 +117,14 @@ static void signal_cb(ssh_session session, ssh_channel channel, const char *name
 		link_signal(c->id, number);
 }
 
+static void agent_cb(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct chan *c = arg;
+
+	if (c->state == CHAN_IDLE && !conn.closing)
+		c->agent = back_agent();
+}
+
 static void eof_cb(ssh_session session, ssh_channel channel, void *arg)
 {
 	struct chan *c = arg;
@@ -135,8 +146,7 @@ static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_
 	return is_stderr ? (int)len : pump_data(arg, data, len);
 }
 
-/* Hear what the client says in c->ssh. */
-static void listen_to(struct chan *c)
+void request_listen(struct chan *c)
 {
 	c->callbacks = (struct ssh_channel_callbacks_struct){
 	    .userdata = c,
@@ -150,6 +160,7 @@ static void listen_to(struct chan *c)
 	    .channel_exec_request_function = exec_cb,
 	    .channel_env_request_function = env_cb,
 	    .channel_subsystem_request_function = subsystem_cb,
+	    .channel_auth_agent_req_function = agent_cb,
 	};
 	ssh_callbacks_init(&c->callbacks);
 	ssh_set_channel_callbacks(c->ssh, &c->callbacks);
@@ -164,7 +175,7 @@ ssh_channel request_open_cb(ssh_session session, void *arg)
 	c->ssh = ssh_channel_new(session);
 	if (!c->ssh)
 		return NULL;
-	listen_to(c);
+	request_listen(c);
 	c->state = CHAN_IDLE;
 	return c->ssh;
 }
@@ -178,11 +189,11 @@ int request_message_cb(ssh_session session, ssh_message msg, void *arg)
 	if (type == SSH_REQUEST_AUTH)
 		conn.questions++; /* a method that is not offered */
 	else if (type == SSH_REQUEST_CHANNEL_OPEN && sub == SSH_CHANNEL_DIRECT_TCPIP)
-		return !conn.authed || conn.closing || !forward_ask(session, msg, listen_to);
+		return !conn.authed || conn.closing || !forward_ask(session, msg, request_listen);
+	else if (type == SSH_REQUEST_GLOBAL && conn.authed && !conn.closing)
+		return !back_ask(msg, sub == SSH_GLOBAL_REQUEST_CANCEL_TCPIP_FORWARD);
 	else if (type == SSH_REQUEST_CHANNEL_OPEN)
 		what = "this kind of channel (a socket by its path, X11)";
-	else if (type == SSH_REQUEST_GLOBAL && sub == SSH_GLOBAL_REQUEST_TCPIP_FORWARD)
-		what = "forwarding (-R)";
 	if (what && conn.authed) {
 		char text[96] = "codinglab: not implemented: ";
 

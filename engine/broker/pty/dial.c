@@ -1,6 +1,6 @@
 /*
- * A connection of `ssh -L` on its last steps: see dial.h.  Only the loopback of the container that
- * we run in is dialled; whose that is, the engine decided.
+ * A connection of `ssh -L` on its last steps: see dial.h.  Only the loopback and the sockets of the
+ * container that we run in are dialled; whose that is, the engine decided.
  */
 #include "engine/broker/pty/dial.h"
 
@@ -16,6 +16,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "engine/broker/pty/hand.h"
+#include "engine/broker/pty/take.h"
 
 #define CHUNK (256 << 10)
 
@@ -103,15 +106,24 @@ static int join(int fd)
 	return 0;
 }
 
-int dial_run(const char *port)
+int dial_run(const char *where)
 {
-	unsigned long number = strtoul(port, NULL, 10);
-	int fd;
+	const char *door = getenv(TAKE_VARIABLE);
+	unsigned long number = strtoul(where, NULL, 10);
+	int fd = -1, why = EINVAL;
 
 	signal(SIGPIPE, SIG_IGN);
-	fd = number > 0 && number < 65536 ? dial_any((unsigned short)number) : -1;
+	if (where[0] == '/')
+		fd = hand_connect(where);
+	else if (number > 0 && number < 65536)
+		fd = dial_any((unsigned short)number);
+	if (fd < 0 && (where[0] == '/' || number))
+		why = errno;
+	if (door && *door)
+		return (fd < 0 ? hand_failure(door, why) : hand_over(door, fd)) < 0 ? HAND_FAILED : fd < 0;
 	if (fd < 0) {
-		fprintf(stderr, "codinglab: forwarding: port %s: %s\n", port, strerror(errno));
+		fprintf(stderr, "codinglab: forwarding: %s%s: %s\n", where[0] == '/' ? "" : "port ", where,
+		    strerror(why));
 		return 1;
 	}
 	return write_all(1, "+", 1) ? join(fd) : 1;

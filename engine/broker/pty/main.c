@@ -5,7 +5,8 @@
  *
  *   codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]
  *   codinglab-pty take PROGRAM [ARGUMENT...]                   (take.h: no terminal, but pipes)
- *   codinglab-pty dial PORT                                   (dial.h)
+ *   codinglab-pty dial PORT|PATH                              (dial.h)
+ *   codinglab-pty listen PORT|PATH                            (listen.h)
  *   codinglab-pty serve                                       (serve.h)
  *
  * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
@@ -18,17 +19,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/broker/pty/dial.h"
+#include "engine/broker/pty/hand.h"
+#include "engine/broker/pty/listen.h"
 #include "engine/broker/pty/take.h"
 #include "engine/broker/pty/serve.h"
 #include "engine/broker/pty/terminal.h"
-
-#define FAILED 125 /* as container engines say of themselves */
 
 static volatile sig_atomic_t child;
 
@@ -41,34 +40,7 @@ static void pass_on_cb(int number)
 static int die(const char *what)
 {
 	fprintf(stderr, "codinglab-pty: %s: %s\n", what, strerror(errno));
-	return FAILED;
-}
-
-static int hand_over(const char *path, int master)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	char byte = 'm';
-	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
-		return -1;
-	memcpy(a.sun_path, path, strlen(path));
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &master, sizeof(int));
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || sendmsg(fd, &m, MSG_NOSIGNAL) != 1)
-		return -1;
-	close(fd);
-	return 0;
+	return HAND_FAILED;
 }
 
 static void run(int slave, char **argv)
@@ -91,7 +63,7 @@ static int wait_for(pid_t pid)
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return FAILED;
+			return HAND_FAILED;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -104,13 +76,15 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "dial") == 0)
 		return dial_run(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "listen") == 0)
+		return listen_run(argv[2]);
 	if (argc >= 3 && strcmp(argv[1], "take") == 0)
 		return take_run(argv + 2);
 	if (argc == 2 && strcmp(argv[1], "serve") == 0)
 		return serve_run();
 	if (argc < 5) {
 		fprintf(stderr, "usage: codinglab-pty SOCKET ROWS COLS PROGRAM [ARGUMENT...]\n");
-		return FAILED;
+		return HAND_FAILED;
 	}
 	if (terminal_open(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), &master, &slave) < 0)
 		return die("no terminal");

@@ -9,21 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/broker/pty/hand.h"
+
 #define PIPES 3
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
-		return -1;
-	memcpy(a.sun_path, path, strlen(path));
-	return connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -1 : fd;
-}
 
 /* The three descriptors that come with one byte; 0 or -1. */
 static int receive(int sock, int fds[PIPES])
@@ -54,7 +44,7 @@ static int receive(int sock, int fds[PIPES])
 int take_run(char **argv)
 {
 	const char *path = getenv(TAKE_VARIABLE);
-	int fds[PIPES], sock = path ? connect_to(path) : -1;
+	int fds[PIPES], sock = path ? hand_connect(path) : -1;
 
 	if (sock < 0 || receive(sock, fds) < 0) {
 		fprintf(stderr, "codinglab-pty: no pipes: %s\n", path ? strerror(errno) : "none named");

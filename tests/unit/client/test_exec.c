@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -71,9 +72,27 @@ static void pass_signal(pid_t pid)
 	kill(pid, strcmp(name, "TERM") == 0 ? SIGTERM : strcmp(name, "INT") == 0 ? SIGINT : SIGUSR1);
 }
 
+/* Does a process (its first thread) catch, or block, SIGTERM by now?  field: "SigCgt:" or "SigBlk:". */
+static bool knows_term(pid_t pid, const char *field)
+{
+	char path[64], line[256];
+	bool knows = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, field, strlen(field)) == 0)
+			knows = strtoull(line + strlen(field), NULL, 16) >> (SIGTERM - 1) & 1;
+	if (f)
+		fclose(f);
+	return knows;
+}
+
 static void serve_exec(int sock)
 {
 	struct pollfd p = {.fd = sock, .events = POLLIN};
+	bool interrupted = false;
 	char ticket[64];
 	int status;
 	pid_t pid;
@@ -101,8 +120,13 @@ static void serve_exec(int sock)
 			if (in_msg.type == EXEC_SIGNAL)
 				pass_signal(pid);
 		}
-		if (strstr(command, "INTERRUPT"))
+		/* Once, when the verb waits for it and the program has its trap: sooner or again it would
+		 * end one of them as any signal does. */
+		if (strstr(command, "INTERRUPT") && !interrupted && knows_term(pid, "SigCgt:") &&
+		    knows_term(getpid(), "SigBlk:")) {
+			interrupted = true;
 			pthread_kill(main_thread, SIGTERM);
+		}
 		if (strstr(command, "LOSE")) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);

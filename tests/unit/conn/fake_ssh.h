@@ -83,6 +83,50 @@ int ssh_send_debug(ssh_session session, const char *message, int always_display)
 	return SSH_OK;
 }
 
+/* Questions for a port to listen at, and channels that we ask the client for. */
+static const char *fake_ssh_address;
+static int fake_ssh_listen, fake_ssh_told[16], fake_ssh_tolds; /* ports of answers that say yes */
+static int fake_ssh_open = SSH_AGAIN;  /* what the client says to the next look */
+static int fake_ssh_opens;
+static char fake_ssh_opened[128];
+
+const char *ssh_message_global_request_address(ssh_message msg)
+{
+	return fake_ssh_address;
+}
+
+int ssh_message_global_request_port(ssh_message msg)
+{
+	return fake_ssh_listen;
+}
+
+int ssh_message_global_request_reply_success(ssh_message msg, uint16_t port)
+{
+	fake_ssh_told[fake_ssh_tolds++ % 16] = port;
+	return SSH_OK;
+}
+
+int ssh_channel_open_reverse_forward(ssh_channel channel, const char *host, int port, const char *from,
+    int from_port)
+{
+	if (port)
+		snprintf(fake_ssh_opened, sizeof(fake_ssh_opened), "%s %d %s", host, port, from);
+	fake_ssh_opens++;
+	return fake_ssh_open;
+}
+
+int ssh_channel_open_auth_agent(ssh_channel channel)
+{
+	snprintf(fake_ssh_opened, sizeof(fake_ssh_opened), "agent");
+	fake_ssh_opens++;
+	return fake_ssh_open;
+}
+
+int ssh_channel_is_open(ssh_channel channel)
+{
+	return fake_ssh_open == SSH_OK;
+}
+
 void ssh_channel_free(ssh_channel channel)
 {
 	fake_ssh.frees++;

@@ -1,0 +1,81 @@
+/* Listening for `ssh -R` and `ssh -A`: see listen.h. */
+#include "engine/broker/pty/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/broker/pty/hand.h"
+#include "engine/broker/pty/take.h"
+
+#define BACKLOG 16
+
+static int at_port(unsigned short port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	return -1; /* what is open ends with us */
+}
+
+/* The mask is set before, so that there is no moment in which others may open it. */
+static int at_path(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(a.sun_path, path, strlen(path));
+	umask(0177);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	return -1;
+}
+
+static void wait_for_the_end(const sigset_t *ends)
+{
+	int number;
+
+	while (sigwait(ends, &number) != 0)
+		;
+}
+
+int listen_run(const char *where)
+{
+	const char *door = getenv(TAKE_VARIABLE);
+	int fd, rc;
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	for (const int *n = (const int[]){SIGHUP, SIGTERM, SIGINT, SIGQUIT, 0}; *n; n++)
+		sigaddset(&ends, *n);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	if (!door || !*door) {
+		fprintf(stderr, "codinglab: forwarding: only a dev container can be listened in\n");
+		return 1;
+	}
+	fd = where[0] == '/' ? at_path(where) : at_port((unsigned short)strtoul(where, NULL, 10));
+	if (fd < 0)
+		return hand_failure(door, errno) < 0 ? HAND_FAILED : 1;
+	rc = hand_over(door, fd);
+	close(fd);
+	if (rc == 0)
+		wait_for_the_end(&ends);
+	if (where[0] == '/')
+		unlink(where);
+	return rc < 0 ? HAND_FAILED : 0;
+}

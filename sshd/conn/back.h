@@ -1,0 +1,37 @@
+/*
+ * Connections from a dev container to the client: ports that -R wants listened at, and the client's agent
+ * (-A).  Each place to listen at is a program of the listener's, as with forward.h (the lines
+ * "forward-listen PORT" and "forward-agent PATH"); its listening socket comes out of the container to us,
+ * and each connection accepted there is offered to the client as a channel.
+ *
+ *   -R   ASKED --granted--> waits for the socket --'+', socket--> listens --cancel, end of program--> over
+ *          |__________________________|__refused, reason on stderr__> over
+ *
+ * Ports are on the container's loopback whatever address was asked for, as with OpenSSH's sshd.  Answers
+ * keep the order of the questions, as SSH's global requests have no numbers.
+ */
+#ifndef SSHD_CONN_BACK_H
+#define SSHD_CONN_BACK_H
+
+#include <stdbool.h>
+#include "sshd/conn/chan.h"
+
+#define BACK_MOST 8   /* places to listen at, the agent's included */
+#define BACK_ASKS 16  /* global requests without an answer */
+
+/* The client asks for a port, or that it is given up; false when it is refused at once. */
+bool back_ask(ssh_message msg, bool cancel);
+/* The client offers its agent: have a place for it.  False: there can be none. */
+bool back_agent(void);
+/* Run the command once that place is there (or refused: then without). */
+void back_agent_exec(struct chan *c, const char *command);
+/* Its program said something, or somebody connects. */
+void back_ready(struct chan *c);
+/* The listener refused its program. */
+void back_refused(struct chan *c, const char *why);
+/* Its program has ended: nobody can connect any more. */
+void back_over(struct chan *c);
+/* Channels that wait for the client to take them. */
+void back_turn(void);
+
+#endif

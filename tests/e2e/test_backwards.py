@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+"""What comes back from a dev container to its client: ports of `ssh -R`, the agent of `ssh -A`; by stock clients, with limits and reasons (C12)."""
+import asyncio
+import hashlib
+import pathlib
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import asyncssh
+import paramiko
+import cases
+from lab import *
+
+ASK = ("import socket,sys,hashlib; s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),30); q=sys.stdin.buffer.read(); s.sendall(q); "
+       "s.shutdown(1); h=hashlib.sha256(); n=0\nwhile b:=s.recv(1<<16): h.update(b); n+=len(b)\nprint(n,h.hexdigest())")
+LIST = ("import socket,os,struct; s=socket.socket(socket.AF_UNIX); s.connect(os.environ['SSH_AUTH_SOCK']); s.sendall(struct.pack('>IB',1,11)); "
+        "f=s.makefile('rb'); n,=struct.unpack('>I',f.read(4)); b=f.read(n); print(b[0],struct.unpack('>I',b[1:5])[0],oct(os.stat(os.environ['SSH_AUTH_SOCK']).st_mode))")
+
+
+class Echo:
+    """A server of the client's machine: says what it heard backwards, once the other side is done."""
+
+    def __init__(self):
+        self.s = socket.create_server(("127.0.0.1", 0))
+        self.port, self.served = self.s.getsockname()[1], 0
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            c = self.s.accept()[0]
+            self.served += 1
+            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+
+    def serve(self, c):
+        with c, c.makefile("rb") as f:
+            c.sendall(f.read()[::-1])
+
+
+class World:
+    def __init__(self, lab):
+        self.lab, self.alice, self.bob, self.echo = lab, lab.user("alice"), lab.user("bob"), Echo()
+        self.alice.ssh("project create shop --stack python")
+        self.alice.ssh("project member add bob editor -p shop")
+        self.alice.ssh("cat >/tmp/ask.py", "shop", input=ASK.encode())
+        self.alice.ssh("cat >/tmp/list.py; chmod 755 /tmp/*.py", "shop", input=LIST.encode())
+
+    def ask(self, port, data):
+        r = subprocess.run([*self.alice.argv("shop"), f"python3 /tmp/ask.py {port}"], input=data, capture_output=True, timeout=120)
+        return r.stdout.decode().split(), r.stderr.decode()
+
+    def listens(self, port):
+        return f":{port:04X} 00000000:0000 0A " in self.alice.ssh("cat /proc/net/tcp", "shop").stdout
+
+
+class Client:
+    """A client that stays, and what it says."""
+
+    def __init__(self, w, *options, project="shop", who=None, line=None):
+        argv = (who or w.alice).argv(project, "-v", *(["-N"] if not line else []), *options)
+        self.argv = [a if a != "LogLevel=ERROR" else "LogLevel=DEBUG1" for a in argv] + ([line] if line else [])
+
+    def __enter__(self):
+        self.said = open(pathlib.Path("/var/tmp") / f"codinglab-client-{os.getpid()}", "w+b")
+        os.unlink(self.said.name)
+        self.p = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.said, stderr=self.said)
+        return self
+
+    def text(self):
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def wait(self, pattern):
+        wait_until(pattern, lambda: re.search(pattern, self.text()), 30)
+        return re.search(pattern, self.text())
+
+    def __exit__(self, *exc):
+        self.p.kill()
+        self.p.wait()
+        self.said.close()
+
+
+def same(answer, data):
+    assert answer[0] == [str(len(data)), hashlib.sha256(data[::-1]).hexdigest()], answer
+
+
+def test_a_port_comes_back_to_the_client(w):
+    with Client(w, "-R", f"7001:127.0.0.1:{w.echo.port}") as c:
+        c.wait("remote forward success")
+        same(w.ask(7001, b"hello"), b"hello")
+        data = os.urandom(20_000_000)
+        same(w.ask(7001, data), data)
+        for n in range(12):  # one after another: places are given back
+            same(w.ask(7001, b"%d" % n), b"%d" % n)
+    wait_until("nobody listens any more", lambda: not w.listens(7001), 20)
+
+
+def test_any_port_and_several(w):
+    ports = [x for n, host in ((0, "127.0.0.1"), (7003, "127.0.0.1"), (0, "localhost")) for x in ("-R", f"{n}:{host}:{w.echo.port}")]
+    with Client(w, *ports) as c:
+        c.wait(r"(?s)(Allocated port.*){2}")
+        c.wait("listen 7003")
+        found = [int(p) for p in re.findall(r"Allocated port (\d+) for remote forward", c.text())]
+        assert len(set(found)) == 2, c.text()
+        for port in (*found, 7003):
+            same(w.ask(port, b"x" * port), b"x" * port)
+
+
+def test_connections_at_once(w):
+    with Client(w, "-R", f"7004:127.0.0.1:{w.echo.port}") as c:
+        c.wait("remote forward success")
+        line = "for i in 1 2 3 4 5 6 7 8; do head -c 300000 /dev/zero | python3 /tmp/ask.py 7004 & done; wait"
+        out = w.alice.ssh(line, "shop").stdout.split("\n")
+        assert out.count(f"300000 {hashlib.sha256(bytes(300000)).hexdigest()}") == 8, out
+
+
+def test_nobody_at_the_far_end(w):
+    with Client(w, "-R", f"7005:127.0.0.1:{free_port()}") as c:
+        c.wait("remote forward success")
+        answer = w.ask(7005, b"hello")
+        assert answer[0][:1] in ([], ["0"]), answer  # closed or reset, and not held open
+        assert c.p.poll() is None
+
+
+def test_it_can_be_given_up(w):
+    control = ["-o", f"ControlPath={w.lab.dir}/back"]
+    with Client(w, "-M", *control) as c:
+        c.wait("Entering interactive session")
+        forward = ["-R", f"7006:127.0.0.1:{w.echo.port}"]
+        for _ in range(2):
+            assert subprocess.run([*w.alice.argv("shop", *control, "-O", "forward", *forward)], capture_output=True, timeout=30).returncode == 0
+            same(w.ask(7006, b"abc"), b"abc")
+            assert subprocess.run([*w.alice.argv("shop", *control, "-O", "cancel", *forward)], capture_output=True, timeout=30).returncode == 0
+            wait_until("it is given up", lambda: not w.listens(7006), 20)
+
+
+def test_refusals_of_ports(w):
+    with Client(w, "-R", f"7007:127.0.0.1:{w.echo.port}") as first:
+        first.wait("remote forward success")
+        for project, spec, why in (("shop", "7007", "port 7007: Address already in use"), ("shop", "80", "port 80: Permission denied"),
+                                   ("shop", "10.1.2.3:7008", "only the loopback of the dev container"), ("", "7009", "no project is named"),
+                                   ("nothing", "7010", "not found|no such project"), ("shop.web-1", "7011", "not into an instance|no such instance")):
+            with Client(w, "-R", f"{spec}:127.0.0.1:{w.echo.port}", project=project) as c:
+                c.wait("remote port forwarding failed for listen port")
+                assert re.search(why, c.text()), (spec, c.text()[-1500:])
+        same(w.ask(7007, b"still"), b"still")
+    with Client(w, *[x for n in range(12) for x in ("-R", f"{7020 + n}:127.0.0.1:{w.echo.port}")]) as c:
+        wait_until("all are answered", lambda: len(re.findall("remote (forward success|port forwarding failed)", c.text())) == 12, 60)
+        assert c.text().count("remote forward success") == 8 and "too many at once" in c.text(), c.text()[-2000:]
+
+
+def test_other_peoples_clients(w):
+    async def job():
+        async with asyncssh.connect("127.0.0.1", w.lab.port, username="alice+shop", client_keys=[str(w.alice.key)], known_hosts=None) as c:
+            l = await c.forward_remote_port("", 0, "127.0.0.1", w.echo.port)
+            r = await c.run(f"python3 /tmp/ask.py {l.get_port()}", input="abc")
+            assert r.stdout.split()[0] == "3", r
+            l.close()
+            await l.wait_closed()
+            assert (await c.run("echo on")).stdout == "on\n"
+    asyncio.run(asyncio.wait_for(job(), 120))
+    with paramiko.SSHClient() as c:
+        c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        c.connect("127.0.0.1", w.lab.port, "alice+shop", key_filename=str(w.alice.key), allow_agent=False, look_for_keys=False, timeout=30)
+        t = c.get_transport()
+        port = t.request_port_forward("127.0.0.1", 0)
+        stdin, out, err = c.exec_command(f"python3 /tmp/ask.py {port}")
+        stdin.write("ping")
+        stdin.channel.shutdown_write()
+        ch = t.accept(30)
+        assert ch.recv(10) == b"ping" and ch.recv(10) == b""
+        ch.sendall(b"pong!")
+        ch.close()
+        assert out.read().split()[0] == b"5"
+        t.cancel_port_forward("127.0.0.1", port)
+
+
+class Agent:
+    def __init__(self, w):
+        self.dir = w.lab.dir / "agent"
+        self.dir.mkdir(exist_ok=True)
+        self.sock = self.dir / "sock"
+
+    def __enter__(self):
+        self.p = subprocess.Popen(["ssh-agent", "-D", "-a", self.sock], stdout=subprocess.DEVNULL)
+        wait_until("the agent", self.sock.exists, 20)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / "key"], check=True)
+        subprocess.run(["ssh-add", "-q", self.dir / "key"], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(self.sock)})
+        return self
+
+    def run(self, who, project, line, *options):
+        argv = [f"IdentityAgent={self.sock}" if a == "IdentityAgent=none" else a for a in who.argv(project, "-A", *options)]
+        return subprocess.run([*argv, line], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def __exit__(self, *exc):
+        self.p.kill()
+        self.p.wait()
+
+
+def test_the_agent_comes_along(w):
+    with Agent(w) as a:
+        for options in ((), ("-tt",)):
+            r = a.run(w.alice, "shop", "python3 /tmp/list.py", *options)
+            assert r.stdout.split() == ["12", "1", "0o140600"], r  # one key; nobody else may open it
+        r = a.run(w.alice, "shop", "for i in 1 2 3 4 5; do python3 /tmp/list.py & done; wait")
+        assert r.stdout.count("12 1 0o140600") == 5, r
+        r = a.run(w.bob, "alice:shop", "python3 /tmp/list.py")  # each to their own
+        assert r.stdout.split() == ["12", "1", "0o140600"], r
+        wait_until("nothing is left", lambda: w.alice.ssh("ls /tmp | grep -c codinglab-agent", "shop", check=False).stdout.strip() == "0", 20)
+        r = a.run(w.alice, "", "whoami")
+        assert r.returncode == 0 and r.stdout.startswith("alice"), r  # where there is no container it changes nothing
+    assert "SSH_AUTH_SOCK" not in w.alice.ssh("env", "shop").stdout
+
+
+def test_another_member_cannot_use_it(w):
+    with Agent(w) as a:
+        argv = [*w.alice.argv("shop")]
+        path = f"$(ls -d /tmp/codinglab-agent-* | head -1)"
+        holder = threading.Thread(target=a.run, args=(w.alice, "shop", "touch /tmp/agent-here; sleep 15"))
+        holder.start()
+        try:
+            wait_until("it is there", lambda: w.alice.ssh("test -e /tmp/agent-here", "shop", check=False).returncode == 0, 20)
+            r = w.bob.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "alice:shop", check=False)
+            assert r.returncode and "Permission" in r.stderr, r
+            assert w.alice.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "shop").stdout.startswith("12 1"), argv
+        finally:
+            holder.join()
+
+
+def test_a_stopped_container_ends_it(w):
+    with Client(w, "-R", f"7012:127.0.0.1:{w.echo.port}") as c:
+        c.wait("remote forward success")
+        w.alice.ssh("restart", "shop")
+        assert not w.listens(7012)
+        assert c.p.poll() is None  # the connection goes on
+
+
+if __name__ == "__main__":
+    with Lab(images="python") as lab:
+        failed = cases.main(globals(), World(lab))
+    sys.exit(bool(failed))
