@@ -291,9 +291,8 @@ static int relay(struct verb_ctx *ctx, const json_t *ticket)
 		mem_free(r);
 		return verb_out_error(ctx, &err);
 	}
-	for (int i = 0; i < 3; i++)
-		if (r->x.fds[i] >= 0)
-			sock_nonblock(r->x.fds[i], 1);
+	for (int i = 0; i < 3; i++) /* those that there are */
+		sock_nonblock(r->x.fds[i], 1);
 	r->deadline = ctx->timeout_s ? clock_ms() + (int64_t)ctx->timeout_s * 1000 : 0;
 	begin_tty(r);
 	if (r->x.early_len)

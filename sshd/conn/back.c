@@ -13,7 +13,6 @@
 #include "base/sock.h"
 #include "sshd/conn/ask.h"
 #include "sshd/conn/forward.h"
-#include "sshd/conn/request.h"
 
 #define BACK_ADDRESS 64
 
@@ -36,7 +35,13 @@ struct ask {
 
 static struct back backs[BACK_MOST];
 static struct ask asks[BACK_ASKS];
+static void (*back_listen)(struct chan *c);
 static int back_openings;    /* channels that the client has not answered */
+
+void back_init(void (*listen)(struct chan *c))
+{
+	back_listen = listen;
+}
 
 /* --- answers, in the order of the questions --- */
 
@@ -310,7 +315,7 @@ static void bring(struct back *b, int fd)
 	c->in = c->out = fd;
 	c->socket = c->no_status = c->exited = true;
 	c->to_agent = b->agent;
-	request_listen(c);
+	back_listen(c);
 	if (offer(c, b) == SSH_AGAIN) {
 		c->opening = true;
 		back_openings++;

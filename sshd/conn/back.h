@@ -19,6 +19,8 @@
 #define BACK_MOST 8   /* places to listen at, the agent's included */
 #define BACK_ASKS 16  /* global requests without an answer */
 
+/* listen is called once for each channel that comes, to hear what the client says in it. */
+void back_init(void (*listen)(struct chan *c));
 /* The client asks for a port, or that it is given up; false when it is refused at once. */
 bool back_ask(ssh_message msg, bool cancel);
 /* The client offers its agent: have a place for it.  False: there can be none. */

@@ -24,6 +24,7 @@
 #include "sshd/conn/login.h"
 #include "sshd/conn/out.h"
 #include "sshd/conn/pump.h"
+#include "sshd/conn/request.h"
 
 #define MAIN_FLUSH_MS 1000
 
@@ -143,6 +144,7 @@ int main(void)
 	for (struct chan *c = chan_all; c < chan_all + MONITOR_CHANNELS; c++)
 		c->in = c->out = c->err = -1;
 	link_setup(&hooks);
+	back_init(request_listen);
 	login_prepare();
 	throw_rights_away();
 	if (login_run() == 0)

@@ -123,6 +123,21 @@ void pump_in_end(struct chan *c)
 
 /* --- to the client --- */
 
+/* Nothing more comes from the program. */
+static void end_output(struct chan *c, int *fd, bool failed)
+{
+	if (!c->socket || failed || c->in != *fd) { /* a socket's other way may go on */
+		if (c->in == *fd)
+			c->in = -1;
+		close(*fd);
+	}
+	*fd = -1;
+	if (c->out < 0 && (c->err < 0 || c->forwarded) && !c->eof_sent) {
+		c->eof_sent = true;
+		ssh_channel_send_eof(c->ssh);
+	}
+}
+
 /* Read once from the program; its end closes the descriptor. */
 static void read_program(struct chan *c, int *fd, bool is_err)
 {
@@ -141,18 +156,8 @@ static void read_program(struct chan *c, int *fd, bool is_err)
 		out_write(c, pump_chunk, (size_t)n, is_err);
 		return;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (!c->socket || n < 0 || c->in != *fd) { /* a socket's other way may go on */
-		if (c->in == *fd)
-			c->in = -1;
-		close(*fd);
-	}
-	*fd = -1;
-	if (c->out < 0 && (c->err < 0 || c->forwarded) && !c->eof_sent) {
-		c->eof_sent = true;
-		ssh_channel_send_eof(c->ssh);
-	}
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		end_output(c, fd, n < 0);
 }
 
 static void resize(struct chan *c)

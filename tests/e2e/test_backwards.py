@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -177,8 +178,7 @@ def test_other_peoples_clients(w):
 
 class Agent:
     def __init__(self, w):
-        self.dir = w.lab.dir / "agent"
-        self.dir.mkdir(exist_ok=True)
+        self.dir = pathlib.Path(tempfile.mkdtemp(dir=w.lab.dir))
         self.sock = self.dir / "sock"
 
     def __enter__(self):
@@ -201,7 +201,7 @@ def test_the_agent_comes_along(w):
     with Agent(w) as a:
         for options in ((), ("-tt",)):
             r = a.run(w.alice, "shop", "python3 /tmp/list.py", *options)
-            assert r.stdout.split() == ["12", "1", "0o140600"], r  # one key; nobody else may open it
+            assert r.stdout.strip().endswith("12 1 0o140600"), r  # one key; nobody else may open it
         r = a.run(w.alice, "shop", "for i in 1 2 3 4 5; do python3 /tmp/list.py & done; wait")
         assert r.stdout.count("12 1 0o140600") == 5, r
         r = a.run(w.bob, "alice:shop", "python3 /tmp/list.py")  # each to their own
@@ -214,15 +214,14 @@ def test_the_agent_comes_along(w):
 
 def test_another_member_cannot_use_it(w):
     with Agent(w) as a:
-        argv = [*w.alice.argv("shop")]
-        path = f"$(ls -d /tmp/codinglab-agent-* | head -1)"
+        path = "$(ls -d /tmp/codinglab-agent-* | head -1)"
         holder = threading.Thread(target=a.run, args=(w.alice, "shop", "touch /tmp/agent-here; sleep 15"))
         holder.start()
         try:
             wait_until("it is there", lambda: w.alice.ssh("test -e /tmp/agent-here", "shop", check=False).returncode == 0, 20)
             r = w.bob.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "alice:shop", check=False)
             assert r.returncode and "Permission" in r.stderr, r
-            assert w.alice.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "shop").stdout.startswith("12 1"), argv
+            assert w.alice.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "shop").stdout.startswith("12 1")
         finally:
             holder.join()
 

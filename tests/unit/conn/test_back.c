@@ -28,6 +28,14 @@ static struct ipc_in in;
 static struct monitor_msg msg;
 static char *question;
 
+static int listened;
+
+static void listen_to(struct chan *c)
+{
+	assert_non_null(c->ssh);
+	listened++;
+}
+
 static int setup(void **state)
 {
 	int pair[2];
@@ -45,6 +53,8 @@ static int setup(void **state)
 	memset(&conn, 0, sizeof(conn));
 	conn.authed = true;
 	memset(chan_all, 0, sizeof(chan_all));
+	back_init(listen_to);
+	listened = 0;
 	fake_ssh_refusals = fake_ssh_tolds = fake_ssh_opens = 0;
 	fake_ssh_debug[0] = fake_ssh_opened[0] = '\0';
 	fake_ssh_address = "localhost";
@@ -210,6 +220,7 @@ static void test_a_connection_goes_to_the_client(void **state)
 	x = connected(c, &fd);
 	assert_non_null(x);
 	assert_string_equal(fake_ssh_opened, "* 7000 127.0.0.1"); /* as it was asked for */
+	assert_int_equal(listened, 1);
 	fake_ssh.window = 0; /* nothing goes before the client's answer */
 	assert_int_equal(write(fd, "hello", 5), 5);
 	turn(x);
