@@ -33,8 +33,9 @@ def options():
     p.add_argument("--list", action="store_true", help="name the cases and what they measure")
     p.add_argument("--quick", action="store_true", help="fewer rounds: whether it works, not how fast")
     p.add_argument("--stacks", default=os.environ.get("CODINGLAB_STACKS", "all"), metavar='"ID..."', help="of stacks and images: only these")
-    p.add_argument("--seconds", type=int, default=0, metavar="N", help="of stacks: load of each framework by each way (30; with --quick 5)")
+    p.add_argument("--seconds", type=int, default=0, metavar="N", help="of stacks: load of each framework by each way, in two turns (30; with --quick 5, one turn)")
     p.add_argument("--runs", type=int, default=0, metavar="N", help="of stacks: times that each figure is taken (10; with --quick 3)")
+    p.add_argument("--minutes", type=int, default=28, metavar="N", help="of stacks: no further stack is begun that would not be done within these (28)")
     p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
     p.add_argument("--more", action="store_true", help="of stacks and images: keep in the tables what earlier runs measured of others")
     p.add_argument("--store", metavar="DIR", help="of images: build in this store and keep it (CODINGLAB_STORAGE=DIR uses it then)")
@@ -43,6 +44,7 @@ def options():
     p.add_argument("--parts", default="", metavar='"PART..."', help=f"of gateway: only these of {' '.join(crowd.PARTS)}")
     o = p.parse_args()
     o.seconds, o.runs = o.seconds or (5 if o.quick else 30), o.runs or (3 if o.quick else 10)
+    o.warm = 1 if o.quick else 5
     o.sessions = o.sessions or ("1 4" if o.quick else "1 100 300")
     return o
 
@@ -284,10 +286,12 @@ def case_run(lab, user, peer):
 
 def with_tables(case, measure):
     note, figures = tables.now(), tables.Figures(ROOT / f"out/bench-{case}-figures.json", OPTIONS.more)
+    def told(say=lambda *_, **__: None):
+        stacks.write_tables(case, figures, OPTIONS, note, say)
     try:
-        broken = measure(figures)
+        broken = measure(figures, told)
     finally:
-        stacks.print_tables(case, figures, OPTIONS, note)
+        told(print)
     if broken:
         raise SystemExit("broke off: " + "; ".join(f"{stack}: {why}" for stack, why in broken))
 
@@ -304,7 +308,7 @@ def case_throughput(lab, user, peer):
 
 def case_stacks(lab, user, peer):
     """the paper's Tables 2 and 3: compile and run of each language; load, requests/s and a new release of each framework"""
-    with_tables("stacks", lambda figures: stacks.stacks(lab, user, row, OPTIONS, figures))
+    with_tables("stacks", lambda figures, told: stacks.stacks(lab, user, row, OPTIONS, figures, told))
 
 
 def case_marks(lab, user, peer):
@@ -325,7 +329,7 @@ def case_images(lab, user, peer):
     os.environ["CODINGLAB_STORAGE"] = store
     try:
         with Lab(up_args=["--no-images"], images="") as fresh:
-            with_tables("images", lambda figures: stacks.images(fresh, fresh.admin, row, OPTIONS, figures))
+            with_tables("images", lambda figures, told: stacks.images(fresh, fresh.admin, row, OPTIONS, figures))
     finally:
         os.environ["CODINGLAB_STORAGE"] = kept
         if not OPTIONS.store:

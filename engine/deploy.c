@@ -21,6 +21,7 @@
 #include "engine/manifest.h"
 #include "engine/plan.h"
 #include "engine/reconcile.h"
+#include "engine/registry.h"
 #include "engine/repository.h"
 #include "engine/stacks.h"
 #include "engine/store_image.h"
@@ -304,6 +305,11 @@ static int deploy_images_ready(struct op_live *o, const struct stack *stack, con
 		err_set(err, CL_PRECONDITION, "image %s: it %s", need[i], state == IMAGE_FAILED ?
 		    "could not be built" : "is not built");
 		return err_hint(err, "An admin builds it: image build %s", need[i]);
+	}
+	/* A lab that has just been started: the proxy would refuse the build its own registries. */
+	if (image_asking(o->e) && registry_is_missing(stack)) {
+		op_retry(o, 1000, "waiting for the package registries of the stack to be known");
+		return 1;
 	}
 	return 0;
 }

@@ -142,6 +142,14 @@ static void registry_learn_one(struct backend *be, const struct stack *s, const 
 	buf_clear(&seen.output);
 }
 
+bool registry_is_missing(const struct stack *s)
+{
+	cl_autofree char *path = mem_printf("%s/registries/%s", config_str("proxy.dir"), s->id);
+
+	return s->nregistries > 0 && config_bool("proxy.enabled") &&
+	    strcmp(config_str("build.network"), "registries") == 0 && access(path, F_OK) != 0;
+}
+
 void registry_learn(struct backend *be, const struct stack_set *set,
     const struct backend_images *there, backend_cancel_cb *cancelled, void *arg)
 {

@@ -17,4 +17,7 @@
 void registry_learn(struct backend *be, const struct stack_set *set,
     const struct backend_images *there, backend_cancel_cb *cancelled, void *arg);
 
+/* Has nothing been learned of this stack's registries yet, though builds are let through to registries alone? */
+bool registry_is_missing(const struct stack *s);
+
 #endif

@@ -55,6 +55,62 @@ def test_what_was_not_measured_is_left_out(folder):
     assert [r for r in rows(stacks.start_table(f, OPTIONS, ""))[2:]] == [["Go", "0.4", "", "", ""]]
 
 
+def test_an_application_that_did_not_answer_has_its_row(folder):
+    f = tables.Figures(folder / "f.json", False)
+    f.put("app", "django", web=[4.0], was=[5.0], rate=[0.0], bare=[0.0])
+    f.put("app", "rails", web=[4.0], was=[5.0])
+    lines = rows(stacks.app_table(f, OPTIONS, ""))
+    assert all(r[-4:] == ["", "no answers", "", "NOT REACHED"] for r in lines[2:4]) and len({len(r) for r in lines}) == 1, lines
+
+
+class Measuring:
+    """stacks.stacks() with measures of the test's own: which began, and what was told after each."""
+
+    def __init__(self, fails=(), takes=0, minutes=28):
+        self.begun, self.told, self.fails, self.takes = [], 0, fails, takes
+        self.options = types.SimpleNamespace(stacks="all", minutes=minutes)
+        self.user = types.SimpleNamespace(ssh=lambda *args, **kw: None)
+
+    def measure(self, name):
+        def one(lab, user, stack, row, options, figures):
+            self.begun.append((name, stack))
+            self.now += self.takes
+            if stack in self.fails:
+                raise AttributeError("'NoneType' object has no attribute 'group'")
+        one.__name__ = name
+        return one
+
+    def note(self):
+        self.told += 1
+
+    def run(self):
+        kept, self.now = {n: getattr(stacks, n) for n in ("language", "framework", "deployed", "time")}, 0.0
+        clock = types.SimpleNamespace(monotonic=lambda: self.now, perf_counter=lambda: self.now)
+        try:
+            for n in ("language", "framework", "deployed"):
+                setattr(stacks, n, self.measure(n))
+            stacks.time = clock
+            return dict(stacks.stacks(None, self.user, None, self.options, None, self.note))
+        finally:
+            for n, v in kept.items():
+                setattr(stacks, n, v)
+
+
+def test_one_that_breaks_is_told_and_the_others_go_on(folder):
+    m = Measuring(fails=("go", "rails"))
+    broken = m.run()
+    assert set(broken) == {"go", "rails"} and all("NoneType" in why for why in broken.values()), broken
+    assert m.told == len(m.begun) == 7 + 7 + 6, (m.told, m.begun)
+    assert [n for n, _ in m.begun] == ["language"] * 7 + ["framework"] * 7 + ["deployed"] * 6 and ("deployed", "go") not in m.begun
+
+
+def test_nothing_begins_that_would_not_end_in_time(folder):
+    m = Measuring(takes=120, minutes=21)
+    left = m.run()
+    assert m.now <= 21 * 60 and [n for n, _ in m.begun] == ["language"] * 7 + ["framework"] * 3, m.begun
+    assert len(left) == 4 + 7 and all("left out" in why for why in left.values()), left
+
+
 def test_images_are_told_by_folder(folder):
     f = tables.Figures(folder / "f.json", False)
     for image, mb, s in (("base", 84.1, 8.6), ("go", 794.4, 40.2), ("go-run", 84.1, None)):

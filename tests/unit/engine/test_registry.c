@@ -166,6 +166,32 @@ static void test_only_images_that_are_there(void **state)
 	assert_string_equal(file(), "");
 }
 
+/* Builds of a lab that has just been started wait for this. */
+static void test_missing_until_learned(void **state)
+{
+	static const char *const lines[] = {"https://one.example", NULL};
+	struct stack without = {.id = "python", .dev = {.id = "python"}};
+	char program[] = "test", open[] = "--build-network=open", *argv[] = {program, open, NULL};
+	struct cl_err err = {0};
+	int argc = 2;
+
+	says = lines;
+	assert_true(registry_is_missing(&stack));
+	assert_false(registry_is_missing(&without));
+	status = 1;
+	learn();
+	assert_true(registry_is_missing(&stack));
+	status = 0;
+	learn();
+	assert_false(registry_is_missing(&stack));
+	mem_copy_str(image.digest, sizeof(image.digest), "sha256:bb"); /* those of the image before serve meanwhile */
+	assert_false(registry_is_missing(&stack));
+	assert_int_equal(config_load("/dev/null", &argc, argv, &err), 0);
+	stack.id[0] = 'P';
+	assert_false(registry_is_missing(&stack)); /* nothing is refused: nothing to wait for */
+	stack.id[0] = 'p';
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +200,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_asked_once_for_an_image, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_failure_changes_nothing, begin, end),
 	    cmocka_unit_test_setup_teardown(test_only_images_that_are_there, begin, end),
+	    cmocka_unit_test_setup_teardown(test_missing_until_learned, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
