@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import cases
+from gitserver import HOSTILE_NAMES, hostile_repository
 from lab import *
 
 BIG = int(os.environ.get("CODINGLAB_COPY_BYTES", 64 << 20))  # bytes of the big file; 2 GB takes minutes
@@ -138,6 +139,22 @@ def test_a_push_to_deploy_deploys(w):
     assert status == 200, body
     r = w.run("git", "-C", w.dir / "g1", "push", "origin", "HEAD:deploy")
     assert b"remote:" not in r.stderr, r  # nothing new, nothing deployed
+
+
+def test_a_push_of_hostile_trees_reaches_nothing_else(w):
+    """Into the checked-out branch, and into another one that is checked out then: what git in the project's container does not refuse
+    is an ordinary folder of the workspace (`.git` of other file systems, a/b)."""
+    about = "ls -A ..; sha256sum .git/config; ls -A .git | grep -v -e ORIG_HEAD -e FETCH_HEAD"
+    before = w.alice.ssh(about, "shop").stdout
+    here, head = w.alice.ssh("git symbolic-ref --short HEAD; git rev-parse HEAD", "shop").stdout.split()
+    for n, name in enumerate(HOSTILE_NAMES):
+        repo = hostile_repository(w.dir / f"tree{n}.git", name)
+        there = w.run("git", "-C", repo, "push", "-f", "ssh://alice/shop", f"main:{here}", f"main:side{n}", check=False).returncode == 0
+        there |= w.alice.ssh(f"git checkout -q side{n}", "shop", check=False).returncode == 0
+        assert not there or name in (b"a/b", b".g\xe2\x80\x8cit"), name
+        assert w.alice.ssh(about, "shop").stdout == before, name
+        w.alice.ssh(f"git checkout -q -f {here} && git reset -q --hard {head} && git clean -qfd; git branch -q -D side{n}", "shop", check=False)
+    assert w.alice.ssh("cat new", "shop").stdout == "new\n"
 
 
 def test_refusals_say_why(w):

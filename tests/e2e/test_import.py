@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ import zipfile
 import yaml
 
 import cases
-from gitserver import GitServer, repository
+from gitserver import HOSTILE_NAMES, GitServer, hostile_repository, repository
 from lab import Lab, wait_until
 
 PYTHON = {"main.py": b"print('imported hello')\n", "requirements.txt": b"", "lib/deep/a.txt": b"\0\1\2" * 1000, "run.sh": b"#!/bin/sh\necho hi\n"}
@@ -367,6 +368,18 @@ def test_a_hostile_repository(lab, alice, git):
     remove(alice, "filter")
     p = alice.ssh(f"project create gone --from {git.url('nothing.git')}", check=False)
     assert p.returncode in (1, 4), (p.returncode, p.stderr)
+
+
+def test_trees_that_lead_out_or_into_git(lab, alice, git):
+    before = leftovers(lab)
+    for n, name in enumerate(HOSTILE_NAMES):
+        hostile_repository(git.root / f"tree{n}.git", name)
+        p = alice.ssh(f"project create tree{n} --stack python --from {git.url(f'tree{n}.git')}", check=False)
+        assert p.returncode == 5 and re.search(r"^codinglab: import: git does not let this repository in: object \w+: (hasDot|fullPath)", p.stderr, re.M), \
+            (name, p.returncode, p.stderr)
+        assert f"tree{n}" not in alice.ssh("project ls").stdout, name
+    wait_until(lambda: (before, leftovers(lab)), lambda: leftovers(lab) == before, 15)
+    assert not pathlib.Path("/tmp/owned").exists()
 
 
 def test_admin_imports_from_a_path(lab, alice, git):

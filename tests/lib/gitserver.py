@@ -41,6 +41,29 @@ def repository(path, files, commits=1):
     return path
 
 
+# Names that no tree may have: they lead out, or are `.git` to one file system or another.
+HOSTILE_NAMES = (b"..", b".", b".git", b".GIT", b"git~1", b".git ", b".git.", b".git::$INDEX_ALLOCATION", b".g\xe2\x80\x8cit", b"a/b", b"../x")
+
+
+def hostile_repository(path, name):
+    """A bare repository at path whose branch main has a folder `name` with a `config` in it, as only a hand-made tree can."""
+    env = {**os.environ, "GIT_DIR": str(path), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+           "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
+
+    def git(*args, data=b""):
+        return subprocess.run(["git", *args], env=env, input=data, check=True, capture_output=True).stdout.decode().strip()
+
+    def tree(*entries):
+        data = b"".join(mode + b" " + n + b"\0" + bytes.fromhex(sha) for n, mode, sha in
+                        sorted(entries, key=lambda e: e[0] + (b"/" if e[1] == b"40000" else b"")))
+        return git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", data=data)
+    git("init", "-q", "--bare", "-b", "main", str(path))
+    blob = git("hash-object", "-w", "--stdin", data=b"[core]\n\tfsmonitor = touch /tmp/owned\n")
+    inner = tree((b"config", b"100644", blob))
+    git("update-ref", "refs/heads/main", git("commit-tree", "-m", "hostile", tree((b"main.py", b"100644", blob), (name, b"40000", inner))))
+    return path
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

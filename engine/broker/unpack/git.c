@@ -26,6 +26,7 @@ struct git {
 	char *env[ENV_MAX];
 	int nenv;
 	char reason[GIT_LINE]; /* the last "fatal:" or "error:" line */
+	bool hostile;          /* the reason is what its check of objects found; later ones are of that */
 	char line[GIT_LINE];
 	size_t len;
 	bool echo;              /* pass lines on */
@@ -169,10 +170,13 @@ static void clear(struct git *g)
 static void end_line(struct git *g)
 {
 	g->line[g->len] = '\0';
-	if (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0)
+	if (g->hostile)
+		;
+	else if (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0)
 		mem_copy_str(g->reason, sizeof(g->reason), g->line + 7);
 	else if (strstr(g->line, "Permission denied") || strstr(g->line, "Host key"))
 		mem_copy_str(g->reason, sizeof(g->reason), g->line);
+	g->hostile = g->hostile || strncmp(g->line, "error: object ", 14) == 0;
 	if (g->echo && g->len) {
 		g->line[g->len++] = '\n';
 		if (write(STDOUT_FILENO, g->line, g->len) < 0)
@@ -279,6 +283,9 @@ static int explain(const struct clone *c, struct git *g, struct cl_err *err)
 	if (strstr(g->reason, "File too large") || strstr(g->reason, "index-pack died of signal 25"))
 		return err_set(err, CL_QUOTA, "import: the repository is larger than %lld MB",
 		    (long long)(c->max.bytes >> 20));
+	if (g->hostile)
+		return err_set(err, CL_FORBIDDEN, "import: git does not let this repository in: %.300s",
+		    g->reason);
 	err_set(err, strstr(g->reason, "Permission denied") ? CL_FORBIDDEN : CL_FAILED,
 	    "import: git: %.300s", g->reason[0] ? g->reason : "it failed without a reason");
 	if (c->web.url.kind != GITURL_SSH)
