@@ -10,8 +10,10 @@ test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
+import threading
 
 import cases
 from lab import PATIENCE, Lab, ROOT, Screen, wait_until
@@ -44,6 +46,9 @@ DEBUG = {
     "php": ("prompt>", "run", "Hello, "), "laravel": ("prompt>", "help", "phpdbg"), "express": (r"Break on start[\s\S]*debug>", "version", r"\d+\.\d+"),
     "django": (r"\(Pdb\)", "c", "development server"), "rails": (r"\(rdbg", "c", "Listening|Puma"),
     "spring": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
+
+
+WITHOUT_SERVER = ("php", "laravel")  # docs/STACKS.md says why
 
 
 def ready(alice, project, **want):
@@ -102,6 +107,31 @@ def prompts_answer(alice, stack):
                 screen.expect(answer, 60)
 
 
+def language_server_answers(alice, stack):
+    """What an editor asks first, over the program's own input and output."""
+    argv = STACKS[stack]["commands"].get("lsp")
+    if not argv:
+        assert stack in WITHOUT_SERVER, stack
+        return
+    ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"processId": None, "rootUri": "file:///workspace", "capabilities": {}}})
+    server = subprocess.Popen([*alice.argv(stack), shlex.join(argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    timer = threading.Timer(180 * PATIENCE, server.kill)
+    timer.start()
+    said = b""
+    try:
+        server.stdin.write(f"Content-Length: {len(ask)}\r\n\r\n{ask}".encode())
+        server.stdin.flush()
+        while b'"capabilities"' not in said:
+            data = server.stdout.read1(65536)
+            assert data, (stack, argv, said[-1000:])
+            said += data
+        assert b"Content-Length:" in said and b'"id":1' in said.replace(b" ", b""), said[:1000]
+    finally:
+        timer.cancel()
+        server.kill()
+        server.communicate()
+
+
 def rows_are_written_and_read(browser, url, name):
     assert browser.get("/healthz").text.strip() == "ok"
     page = browser.get("/")
@@ -147,6 +177,7 @@ def stack_works(lab, alice, stack):
     smoke_passes(lab, alice, stack)
     run_and_test_work(lab, alice, stack)
     prompts_answer(alice, stack)
+    language_server_answers(alice, stack)
     alice.ssh("stop", stack)
     url = alice.ssh("ship", stack, timeout=600).stdout.strip().split("\n")[-1]
     browser = Browser(lab.edge_port, url)
