@@ -145,9 +145,10 @@ static void registry_learn_one(struct backend *be, const struct stack *s, const 
 bool registry_is_missing(const struct stack *s)
 {
 	cl_autofree char *path = mem_printf("%s/registries/%s", config_str("proxy.dir"), s->id);
+	struct stat st;
 
 	return s->nregistries > 0 && config_bool("proxy.enabled") &&
-	    strcmp(config_str("build.network"), "registries") == 0 && access(path, F_OK) != 0;
+	    strcmp(config_str("build.network"), "registries") == 0 && stat(path, &st) != 0;
 }
 
 void registry_learn(struct backend *be, const struct stack_set *set,
