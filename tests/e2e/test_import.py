@@ -15,7 +15,7 @@ import yaml
 
 import cases
 from gitserver import HOSTILE_NAMES, GitServer, hostile_repository, repository
-from lab import Lab, wait_until
+from lab import Lab, free_port, wait_until
 
 PYTHON = {"main.py": b"print('imported hello')\n", "requirements.txt": b"", "lib/deep/a.txt": b"\0\1\2" * 1000, "run.sh": b"#!/bin/sh\necho hi\n"}
 
@@ -91,6 +91,42 @@ def remove(who, name):
 
 def work(who, name):
     return pathlib.Path(who.json(f"project show {name}")["workspace"])
+
+
+class Sshd:
+    """OpenSSH's sshd on a loopback port of its own, in a folder of its own."""
+
+    def __init__(self, folder):
+        self.dir, self.port, self.process = folder, free_port(), None
+        folder.mkdir()
+        (folder / "authorized_keys").write_text("")
+        os.makedirs("/run/sshd", exist_ok=True)
+
+    def start(self):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / "host"], check=True)
+        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(self.port), "-o", "ListenAddress=127.0.0.1",
+                                         "-o", f"HostKey={self.dir}/host", "-o", f"AuthorizedKeysFile={self.dir}/authorized_keys", "-o", "StrictModes=no",
+                                         "-o", "PermitRootLogin=yes", "-o", f"PidFile={self.dir}/pid"], stderr=subprocess.DEVNULL)
+        wait_until("sshd", lambda: subprocess.run(["ss", "-Hltn", f"sport = :{self.port}"], capture_output=True).stdout)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        (self.dir / "host").unlink()
+
+    def let_in(self, key):
+        (self.dir / "authorized_keys").write_text(key + "\n")
+
+    def another_key(self):
+        self.stop()
+        self.start()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
 
 
 # -- archives --
@@ -286,6 +322,21 @@ def test_clone_by_http(lab, alice, git):
     remove(alice, "shallow")
 
 
+def test_clone_by_ssh(lab, alice, git):
+    """By the user's own key for git servers, which the first refusal shows; a server whose own key changed is refused."""
+    with Sshd(lab.dir / "gitd") as server:
+        url = f"ssh://root@127.0.0.1:{server.port}{git.root}/shop.git"
+        p = alice.ssh(f"project create byssh --from {url}", check=False, timeout=200)
+        assert p.returncode == 5 and "Let this key in there: ssh-ed25519 " in p.stderr, (p.returncode, p.stderr)
+        server.let_in(re.search(r"ssh-ed25519 \S+", p.stderr).group(0))
+        alice.ssh(f"project create byssh --from {url}", timeout=200)
+        assert "main.py" in tree(work(alice, "byssh"))
+        server.another_key()
+        p = alice.ssh(f"project create byssh2 --from {url}", check=False, timeout=200)
+        assert p.returncode not in (0, 10) and "ost key" in p.stderr, (p.returncode, p.stderr)
+    remove(alice, "byssh")
+
+
 def test_archive_by_http(lab, alice, git):
     git.files["/a/shop.tar.gz"] = gzip.compress(tar(PYTHON))
     alice.ssh(f"project create fetched --from {git.url('a/shop.tar.gz')}")
@@ -387,6 +438,42 @@ def test_admin_imports_from_a_path(lab, alice, git):
     lab.admin.ssh(f"project create path --from file://{git.root}/shop.git")
     assert "main.py" in tree(work(lab.admin, "path"))
     remove(lab.admin, "path")
+
+
+# -- a Procfile --
+
+SERVER = b"""import http.server, os, psycopg
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with psycopg.connect(os.environ["DATABASE_URL"]) as db:
+            body = b"releases: %d" % db.execute("SELECT count(*) FROM releases").fetchone()[0]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+"""
+RELEASE = b"""import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"]) as db:
+    db.execute("CREATE TABLE IF NOT EXISTS releases (version text)")
+    db.execute("INSERT INTO releases VALUES (%s)", (os.environ["CODINGLAB_RELEASE"],))
+print("the release command ran")
+"""
+
+
+def test_a_procfile_is_honoured_and_its_release_runs_once(lab, alice, git):
+    """An imported project is served by its own lines; the migration runs once for each release, however many instances serve."""
+    alice.ssh("project create proc --stack python --from -", input=tar({"Procfile": b"web: python3 served.py\nrelease: python3 migrate.py\nrun: echo by the Procfile\n",
+                                                                       "served.py": SERVER, "migrate.py": RELEASE, "requirements.txt": b""}))
+    assert alice.ssh("run", "proc").stdout == "by the Procfile\n"
+    url = alice.ssh("ship", "proc", timeout=600).stdout.strip().split("\n")[-1]
+    assert lab.get(url) == (200, "releases: 1"), lab.get(url)
+    alice.ssh("scale was=3", "proc", timeout=300)
+    wait_until("three instances", lambda: {t["tier"]: t["ready"] for t in alice.json("status", "proc")["tiers"]}["was"] == 3, 120)
+    assert {lab.get(url)[1] for _ in range(9)} == {"releases: 1"}
+    alice.ssh("ship", "proc", timeout=600)
+    assert {lab.get(url)[1] for _ in range(9)} == {"releases: 2"}
+    remove(alice, "proc")
 
 
 # -- interrupted --
