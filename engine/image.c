@@ -73,6 +73,7 @@ void image_reload(struct engine *e)
 
 	image_open(e);
 	e->images->asking = old->asking;
+	e->images->learning = old->learning;
 	e->images->told_unknown = old->told_unknown;
 	for (size_t i = 0; i < old->n; i++) {
 		struct image_known *k = image_find(e, old->items[i].id);
