@@ -17,6 +17,7 @@
 #include "engine/broker/recipe.h"
 
 #define LABELS_S 300
+#define BUILD_RACES 5
 
 /* The engine's progress: one JSON object per line. */
 struct progress {
@@ -33,7 +34,7 @@ static void progress_line(struct progress *p, const char *text, size_t len)
 	if (s[0])
 		line_add(p->out, 1, s, strlen(s));
 	if (e[0] && !p->error[0])
-		snprintf(p->error, sizeof(p->error), "%s", e);
+		snprintf(p->error, sizeof(p->error), "%.*s", (int)strcspn(e, "\n"), e);
 	json_decref(j);
 }
 
@@ -76,8 +77,8 @@ static const char *builder(const struct broker *b)
 	return stat(b->builder.socket, &st) == 0 ? b->builder.socket : b->docker.socket;
 }
 
-static int send_build(const struct broker *b, const char *socket, const char *url, const struct buf *tar,
-    struct line *out, int timeout_s, struct cl_err *err)
+static int send_build_once(const char *socket, const char *url, const struct buf *tar, struct line *out,
+    int timeout_s, struct cl_err *err)
 {
 	static const char *const headers[] = {"Content-Type: application/x-tar", NULL};
 	struct progress p = {.out = out};
@@ -98,6 +99,22 @@ static int send_build(const struct broker *b, const char *socket, const char *ur
 		rc = err_set(err, CL_FAILED, "image build: %s", p.error);
 	buf_clear(&reply.body);
 	buf_clear(&p.part);
+	return rc;
+}
+
+/*
+ * While a build looks whether a step is in the store already, another build or cleaning up may take away the
+ * image that it looks at; the container engine gives up then.  Asked again it goes on from the steps that are whole.
+ */
+static int send_build(const char *socket, const char *url, const struct buf *tar, struct line *out,
+    int timeout_s, struct cl_err *err)
+{
+	int rc = send_build_once(socket, url, tar, out, timeout_s, err);
+
+	for (int i = 0; rc < 0 && i < BUILD_RACES && strstr(err->message, "layer not known"); i++) {
+		err_clear(err);
+		rc = send_build_once(socket, url, tar, out, timeout_s, err);
+	}
 	return rc;
 }
 
@@ -145,7 +162,7 @@ static int build_labels(const struct broker *b, const char *folder, const char *
 	docker_url(url, "/build?t=%s&pull=false&rm=true&forcerm=true", ref);
 	rc = pack_text(&tar, "Dockerfile", text, err);
 	if (rc == 0)
-		rc = send_build(b, builder(b), url, &tar, out, LABELS_S, err);
+		rc = send_build(builder(b), url, &tar, out, LABELS_S, err);
 	buf_clear(&tar);
 	return rc;
 }
@@ -171,14 +188,14 @@ static int pull_rootfs(const struct broker *b, struct line *out, int timeout_s, 
 		struct cl_err why = {0};
 
 		docker_url(url, "/images/create?fromImage=%s", config_str("images.from"));
-		if (send_build(b, b->docker.socket, url, &none, out, timeout_s, &why) < 0) {
+		if (send_build(b->docker.socket, url, &none, out, timeout_s, &why) < 0) {
 			cl_autofree char *text = mem_printf("not pulled (%s): one that is here is used",
 			    why.message);
 
 			line_text(out->sock, text, strlen(text));
 		}
 		docker_url(url, "/build?t=localhost/codinglab/rootfs:latest&pull=false&rm=true&forcerm=true");
-		rc = send_build(b, b->docker.socket, url, &tar, out, timeout_s, err);
+		rc = send_build(b->docker.socket, url, &tar, out, timeout_s, err);
 	}
 	buf_clear(&tar);
 	return rc;
@@ -202,7 +219,7 @@ int image_build(const struct broker *b, const char *folder, const char *file, co
 	rc = recipe_load(&r, b, folder, file, err);
 	if (rc == 0) {
 		build_url(b, file, id, r.parent, url);
-		rc = send_build(b, builder(b), url, &r.context, out, timeout_s, err);
+		rc = send_build(builder(b), url, &r.context, out, timeout_s, err);
 	}
 	if (rc == 0)
 		rc = build_labels(b, folder, file, id, &r, out, err);
