@@ -103,6 +103,7 @@ struct backend_route {
 	char env[8];
 	int slot;                 /* 0..edge.slots-1, assigned by the store */
 	char host[254];           /* "shop.alice.lab.localhost" */
+	char target[32];          /* the cluster that it runs in, "" = the lab's own */
 };
 
 #define BACKEND_ENV_TIERS 3
@@ -120,6 +121,7 @@ struct backend_env {
 	char env[8];
 	char name[64], owner[64]; /* of the project */
 	char host[254];
+	char target[32];          /* as of the route */
 	const struct backend_route *route; /* NULL: only looked at, or removed */
 	struct backend_tier tiers[BACKEND_ENV_TIERS]; /* db, was, web: those that there are */
 	size_t ntiers;
@@ -291,7 +293,8 @@ struct backend_load {
 
 struct backend_change {       /* a thing happened to a container of ours */
 	char name[80];
-	char what[16];            /* "start", "die", "oom", "remove", "resync" = look at everything */
+	char what[16];            /* "start", "die", "oom", "remove", "resync" = look at everything; "away": a
+				   * cluster does not answer, name says why; "back": it does again */
 	int exit_code;
 };
 
@@ -409,6 +412,11 @@ struct backend_ops {
 	 * caller's (NULL: this backend knows no such form).  secrets: with those that hold them. */
 	int (*env_manifest)(struct backend *b, const struct backend_env *e, bool secrets,
 	    struct json_t **out, struct cl_err *err);
+	/* Further clusters, by name; NULL: there are none.  target_add reaches it before it says yes (look) or
+	 * only takes note of it; server gets its address.  target_drop: nothing runs there any more. */
+	int (*target_add)(struct backend *b, const char *name, const char *kubeconfig, bool look,
+	    char *server, size_t size, struct cl_err *err);
+	void (*target_drop)(struct backend *b, const char *name);
 	/* The machines that instances run on: a JSON array of Host (engine/api/schemas.def), the caller's.
 	 * NULL: they run on this one. */
 	int (*hosts)(struct backend *b, struct json_t **out, struct cl_err *err);

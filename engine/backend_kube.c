@@ -19,8 +19,8 @@
 #include "engine/kube_host.h"
 #include "engine/kube_log.h"
 #include "engine/kube_metrics.h"
+#include "engine/kube_target.h"
 #include "engine/kube_ticket.h"
-#include "engine/kube_watch.h"
 #include "engine/repository.h"
 
 #define CONF_MAX 65536
@@ -102,16 +102,9 @@ static void complete_ops(void);
 
 static int kube_open(struct backend *b, struct cl_err *err)
 {
-	struct kube_cluster *c = mem_alloc(sizeof(*c));
+	struct kube_cluster *c = kube_cluster_new(b->lab);
 
 	complete_ops();
-	c->lab = b->lab;
-	c->prefix = config_str("kube.prefix");
-	c->disruption = "";
-	c->pushed = json_object();
-	c->known = json_object();
-	c->pruned = json_object();
-	pthread_mutex_init(&c->lock, NULL);
 	b->cluster = c;
 	if (backend_local_ops.open(b, err) != 0)
 		return -1;
@@ -120,27 +113,33 @@ static int kube_open(struct backend *b, struct cl_err *err)
 
 static void kube_close(struct backend *b)
 {
-	struct kube_cluster *c = of(b);
+	struct kube_cluster *next = of(b);
 
 	backend_local_ops.close(b);
-	if (!c)
-		return;
-	kube_exec_free(c->exec);
-	kube_api_free(c->api);
-	kube_state_clear(&c->state);
-	mem_free(c->nginx_conf);
-	if (c->password)
-		mem_wipe(c->password, strlen(c->password));
-	mem_free(c->password);
-	json_decref(c->pushed);
-	json_decref(c->known);
-	json_decref(c->pruned);
-	pthread_mutex_destroy(&c->lock);
-	mem_free(c);
+	for (struct kube_cluster *c = next; c; c = next) {
+		next = c->next;
+		kube_exec_free(c->exec);
+		kube_cluster_free(c);
+	}
 	b->cluster = NULL;
 }
 
 /* Instances as they were seen last: asking for a dev container must not wait for a cluster. */
+static void observe_in(struct kube_cluster *c, int64_t project, const json_t *used, struct backend_list *out)
+{
+	pthread_mutex_lock(&c->lock);
+	out->items = mem_resize(out->items, out->n + c->state.n + 1, sizeof(*out->items));
+	for (size_t i = 0; i < c->state.n; i++) {
+		const struct kube_state_pod *p = &c->state.pods[i];
+
+		if (project != 0 && p->seen.project != project)
+			continue;
+		out->items[out->n] = p->seen;
+		kube_metrics_give(used, p->ns, p->pod, &out->items[out->n++]);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 static int kube_observe(struct backend *b, int64_t project, bool with_stats,
     struct backend_list *out, struct cl_err *err)
 {
@@ -155,53 +154,54 @@ static int kube_observe(struct backend *b, int64_t project, bool with_stats,
 		backend_list_clear(out);
 		return -1;
 	}
-	pthread_mutex_lock(&c->lock);
-	out->items = mem_resize(out->items, out->n + c->state.n + 1, sizeof(*out->items));
-	for (size_t i = 0; i < c->state.n; i++) {
-		const struct kube_state_pod *p = &c->state.pods[i];
-
-		if (project != 0 && p->seen.project != project)
-			continue;
-		out->items[out->n] = p->seen;
-		kube_metrics_give(used, p->ns, p->pod, &out->items[out->n++]);
-	}
-	pthread_mutex_unlock(&c->lock);
+	observe_in(c, project, used, out);
 	json_decref(used);
+	for (c = kube_cluster_next(b, c); c; c = kube_cluster_next(b, c)) {
+		used = with_stats ? kube_metrics_take(c->api, c->lab, project) : NULL;
+		observe_in(c, project, used, out);
+		json_decref(used);
+	}
 	return 0;
 }
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-static bool pod_of(struct kube_cluster *c, const char *name, struct kube_state_pod *out)
+/* Which cluster has it?  NULL: none. */
+static struct kube_cluster *pod_of(struct backend *b, const char *name, struct kube_state_pod *out)
 {
-	const struct kube_state_pod *p;
+	for (struct kube_cluster *c = of(b); c; c = kube_cluster_next(b, c)) {
+		const struct kube_state_pod *p;
 
-	pthread_mutex_lock(&c->lock);
-	p = kube_state_find(&c->state, name);
-	if (p)
-		*out = *p;
-	pthread_mutex_unlock(&c->lock);
-	return p != NULL;
+		pthread_mutex_lock(&c->lock);
+		p = kube_state_find(&c->state, name);
+		if (p)
+			*out = *p;
+		pthread_mutex_unlock(&c->lock);
+		if (p)
+			return c;
+	}
+	return NULL;
 }
 
 static int kube_logs(struct backend *b, const char *name, int tail, bool follow,
     const struct backend_job *job, struct cl_err *err)
 {
 	struct kube_state_pod p;
+	struct kube_cluster *c = pod_of(b, name, &p);
 
-	if (!pod_of(of(b), name, &p))
+	if (!c)
 		return backend_local_ops.logs(b, name, tail, follow, job, err);
-	return kube_log_read(of(b)->api, p.ns, p.pod, tail, follow, job, err);
+	return kube_log_read(c->api, p.ns, p.pod, tail, follow, job, err);
 }
 
-static int exec_in(struct kube_cluster *c, const struct kube_exec_pod *pod,
+static int exec_in(struct backend *b, struct kube_cluster *c, const struct kube_exec_pod *pod,
     const struct backend_exec *e, char *ticket, size_t size, struct cl_err *err)
 {
 	if (kube_cluster_there(c, err) != 0)
 		return -1;
-	if (c->exec)
-		return kube_ticket_make(c->exec, c->api, pod, e, ticket, size, err);
-	return err_set(err, CL_UNAVAILABLE, "programs in pods: %s", c->exec_error.message);
+	if (of(b)->exec)
+		return kube_ticket_make(of(b)->exec, c->api, pod, e, ticket, size, err);
+	return err_set(err, CL_UNAVAILABLE, "programs in pods: %s", of(b)->exec_error.message);
 }
 
 static int kube_exec(struct backend *b, const struct backend_exec *e, char *ticket, size_t size,
@@ -209,18 +209,20 @@ static int kube_exec(struct backend *b, const struct backend_exec *e, char *tick
 {
 	struct kube_exec_pod pod = { 0 };
 	struct kube_state_pod p;
+	struct kube_cluster *c;
 	int64_t project;
 
 	if (kube_dev_name(e->name, &project))
-		return kube_dev_pod(b, project, &pod, err) == 0 ? exec_in(of(b), &pod, e, ticket, size, err) :
-		    -1;
-	if (!pod_of(of(b), e->name, &p))
+		return kube_dev_pod(b, project, &pod, err) == 0 ? exec_in(b, of(b), &pod, e, ticket, size,
+		    err) : -1;
+	c = pod_of(b, e->name, &p);
+	if (!c)
 		return backend_local_ops.exec(b, e, ticket, size, err);
 	(void)mem_copy_str(pod.ns, sizeof(pod.ns), p.ns);
 	(void)mem_copy_str(pod.pod, sizeof(pod.pod), p.pod);
 	(void)mem_copy_str(pod.uid, sizeof(pod.uid), p.uid);
 	(void)mem_copy_str(pod.container, sizeof(pod.container), p.seen.tier);
-	return exec_in(of(b), &pod, e, ticket, size, err);
+	return exec_in(b, c, &pod, e, ticket, size, err);
 }
 
 /* --- dev containers --------------------------------------------------------------------------- */
@@ -253,10 +255,11 @@ static int kube_workspace_remove(struct backend *b, int64_t project, uint32_t ui
 static int kube_watch(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
     backend_cancel_cb *cancelled, void *arg, struct cl_err *err)
 {
-	struct kube_watch *w = of(b)->api ? kube_watch_start(of(b)->api, b->lab, cb, cancelled, arg) : NULL;
-	int rc = backend_local_ops.watch(b, cb, cancelled, arg, err);
+	int rc;
 
-	kube_watch_stop(w);
+	kube_target_watch(b, cb, cancelled, arg);
+	rc = backend_local_ops.watch(b, cb, cancelled, arg, err);
+	kube_target_unwatch(b);
 	return rc;
 }
 
@@ -279,6 +282,8 @@ static void complete_ops(void)
 	all.env_look = kube_env_look;
 	all.env_run = kube_env_run;
 	all.env_remove = kube_env_remove;
+	all.target_add = kube_target_add;
+	all.target_drop = kube_target_drop;
 	all.hosts = kube_host_list;
 	all.watch = kube_watch;
 	backend_kube_ops = all;

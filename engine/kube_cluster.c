@@ -19,6 +19,60 @@ int kube_cluster_there(struct kube_cluster *c, struct cl_err *err)
 	return err_hint(err, "Set kube.config to a kubeconfig that %s can read", config_str("engine.user"));
 }
 
+struct kube_cluster *kube_cluster_new(const char *lab)
+{
+	struct kube_cluster *c = mem_alloc(sizeof(*c));
+
+	c->lab = lab;
+	c->prefix = config_str("kube.prefix");
+	c->disruption = "";
+	c->pushed = json_object();
+	c->known = json_object();
+	c->pruned = json_object();
+	pthread_mutex_init(&c->lock, NULL);
+	return c;
+}
+
+void kube_cluster_free(struct kube_cluster *c)
+{
+	kube_api_free(c->api);
+	kube_state_clear(&c->state);
+	mem_free(c->nginx_conf);
+	if (c->password)
+		mem_wipe(c->password, strlen(c->password));
+	mem_free(c->password);
+	json_decref(c->pushed);
+	json_decref(c->known);
+	json_decref(c->pruned);
+	pthread_mutex_destroy(&c->lock);
+	mem_free(c);
+}
+
+struct kube_cluster *kube_cluster_next(struct backend *b, struct kube_cluster *c)
+{
+	struct kube_cluster *own = b->cluster;
+
+	pthread_mutex_lock(&own->lock);
+	do
+		c = c->next;
+	while (c && c->dropped);
+	pthread_mutex_unlock(&own->lock);
+	return c;
+}
+
+struct kube_cluster *kube_cluster_find(struct backend *b, const char *target, struct cl_err *err)
+{
+	struct kube_cluster *own = b->cluster, *c;
+
+	pthread_mutex_lock(&own->lock);
+	for (c = own; c && (c->dropped || strcmp(c->target, target) != 0); c = c->next)
+		;
+	pthread_mutex_unlock(&own->lock);
+	if (!c)
+		err_set(err, CL_NOT_FOUND, "kubernetes: no target is called %s", target);
+	return c;
+}
+
 bool kube_cluster_made(const struct kube_cluster *c, const json_t *object)
 {
 	const json_t *labels = json_object_get(json_object_get(object, "metadata"), "labels");

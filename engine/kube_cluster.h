@@ -14,6 +14,15 @@
 #include "engine/kube_state.h"
 
 struct kube_cluster {
+	struct kube_cluster *next; /* targets follow the lab's own; they stay until the backend closes */
+	char target[32];         /* its name, "" = the lab's own */
+	bool dropped;            /* a target that is none any more */
+	struct kube_watch *watch; /* runs, or NULL */
+	struct kube_cluster_told { /* of the lab's own: who is told of changes, while somebody is */
+		void (*cb)(void *arg, const struct backend_change *c);
+		backend_cancel_cb *cancelled;
+		void *arg;
+	} told;
 	struct kube_api *api;
 	struct kube_exec *exec;  /* programs in pods; NULL: could not be opened, exec_error says why */
 	struct cl_err exec_error;
@@ -30,6 +39,12 @@ struct kube_cluster {
 	json_t *pruned;          /* "namespace/name" -> generations that were cleaned up after */
 };
 
+struct kube_cluster *kube_cluster_new(const char *lab);
+void kube_cluster_free(struct kube_cluster *c);
+/* The one after it, but those that were dropped; NULL at the end. */
+struct kube_cluster *kube_cluster_next(struct backend *b, struct kube_cluster *c);
+/* The cluster of a target; CL_NOT_FOUND.  Any thread; never freed before the backend. */
+struct kube_cluster *kube_cluster_find(struct backend *b, const char *target, struct cl_err *err);
 /* CL_PRECONDITION when the engine found no cluster as it started. */
 int kube_cluster_there(struct kube_cluster *c, struct cl_err *err);
 /* May this object be applied?  CL_CONFLICT when there is one that this lab did not make. */

@@ -26,7 +26,15 @@ struct source {                  /* a document being read */
 
 static int read_cluster(struct source *s, yaml_node_t *n, struct kube_config *c,
     struct cl_err *err);
+/* From somebody else: nothing of this machine is read or run for it. */
+static int no_files(const char *what, struct cl_err *err)
+{
+	err_set(err, CL_USAGE, "kubeconfig: its %s is a file or a program of another machine", what);
+	return err_hint(err, "kubectl config view --flatten --minify puts all into one file; plug-ins give no token to pass on");
+}
+
 static int read_user(struct source *s, yaml_node_t *n, struct kube_config *c, struct cl_err *err);
+static int no_files(const char *what, struct cl_err *err);
 static int read_plugin(struct source *s, yaml_node_t *n, struct kube_config_plugin *p,
     struct cl_err *err);
 static char *read_pem(struct source *s, yaml_node_t *n, const char *data, const char *file,
@@ -191,6 +199,8 @@ static int read_user(struct source *s, yaml_node_t *n, struct kube_config *c, st
 	const char *file = word(s, n, "tokenFile"), *token = word(s, n, "token");
 	yaml_node_t *plugin = child(s, n, "exec");
 
+	if (!s->dir && (file || plugin))
+		return no_files(file ? "tokenFile" : "exec", err);
 	for (size_t i = 0; unknown[i]; i++)
 		if (child(s, n, unknown[i]))
 			return err_set(err, CL_NOT_IMPLEMENTED, "kubeconfig: a user's %s is not supported",
@@ -256,6 +266,10 @@ static char *read_pem(struct source *s, yaml_node_t *n, const char *data, const 
 	size_t len = 0, size;
 	char *out;
 
+	if ((!text || !text[0]) && name && name[0] && !s->dir) {
+		no_files(file, err);
+		return NULL;
+	}
 	if (!text || !text[0])
 		return name && name[0] ? read_whole(name[0] == '/' ? "" : s->dir, name, err) : NULL;
 	size = strlen(text) / 4 * 3 + 4;

@@ -34,7 +34,7 @@ struct kube_config {
 /* The file of KUBECONFIG's kind; context "" = the current one.  kube_config_clear() in any case. */
 int kube_config_load(struct kube_config *c, const char *path, const char *context,
     struct cl_err *err);
-/* The same from text; names of files in it are relative to dir. */
+/* The same from text; names of files in it are relative to dir.  dir NULL: it may name none, nor a program. */
 int kube_config_parse(struct kube_config *c, const char *text, size_t len, const char *dir,
     const char *context, struct cl_err *err);
 /* CL_NOT_FOUND: this is not a pod.  folder: where a pod's service account is. */

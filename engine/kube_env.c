@@ -20,18 +20,13 @@
 #include "engine/kube_log.h"
 #include "engine/repository.h"
 
-static struct kube_cluster *of(struct backend *b)
-{
-	return b->cluster;
-}
-
 /* --- images ----------------------------------------------------------------------------------- */
 
 /* An image of this machine's store as pods pull it: pushed, by digest. */
 char *kube_env_image(struct backend *b, const struct backend_env *e, const struct backend_spec *s,
     const struct backend_job *job, struct cl_err *err)
 {
-	struct kube_cluster *c = of(b);
+	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
 	bool app = strcmp(s->tier, "was") == 0 || strcmp(s->tier, "job") == 0;
 	bool saved = strncmp(s->image, "sha256:", 7) == 0;
 	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) : saved ?
@@ -42,6 +37,8 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 	char digest[BACKEND_DIGEST], *ref;
 	const char *had;
 
+	if (!c)
+		return NULL;
 	pthread_mutex_lock(&c->lock);
 	had = json_string_value(json_object_get(c->pushed, key));
 	ref = mem_strdup(had);
@@ -206,11 +203,11 @@ void kube_env_manifest(struct kube_cluster *c, struct kube_manifest *m, const st
 static json_t *objects_of(struct backend *b, const struct backend_env *e,
     const struct backend_job *job, struct cl_err *err)
 {
-	struct kube_cluster *c = of(b);
+	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
 	char *refs[BACKEND_ENV_TIERS] = { NULL };
 	struct kube_manifest m;
 	json_t *list = NULL;
-	int rc = kube_cluster_there(c, err);
+	int rc = c ? kube_cluster_there(c, err) : -1;
 
 	for (size_t i = 0; rc == 0 && i < e->ntiers; i++)
 		rc = (refs[i] = kube_env_image(b, e, &e->tiers[i].spec, job, err)) ? 0 : -1;
@@ -256,10 +253,10 @@ static int remove_autoscalers(struct kube_cluster *c, const struct backend_env *
 int kube_env_apply(struct backend *b, const struct backend_env *e,
     const struct backend_job *job, struct cl_err *err)
 {
-	struct kube_cluster *c = of(b);
 	json_t *list = objects_of(b, e, job, err);
+	struct kube_cluster *c = list ? kube_cluster_find(b, e->target, err) : NULL;
 	char address[64] = "";
-	int rc = list ? kube_cluster_enter(c, list, err) : -1;
+	int rc = c ? kube_cluster_enter(c, list, err) : -1;
 
 	if (rc == 0)
 		rc = remove_autoscalers(c, e, err);
@@ -303,7 +300,8 @@ int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, 
 {
 	struct backend_job job = { .line = unsaid_cb, .timeout_s = 600 };
 	json_t *list = objects_of(b, e, &job, err), *o;
-	int rc = list ? 0 : -1;
+	struct kube_cluster *c = list ? kube_cluster_find(b, e->target, err) : NULL;
+	int rc = c ? 0 : -1;
 
 	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
 		const char *kind = json_string_value(json_object_get(o = json_array_get(list, i), "kind"));
@@ -311,7 +309,7 @@ int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, 
 		if (strcmp(kind, "Secret") == 0 && !secrets)
 			json_array_remove(list, i--);
 		else if (strcmp(kind, "Service") == 0 && strcmp(tier_of(o), "was") == 0)
-			rc = note_upstream_of(of(b), o, list, err);
+			rc = note_upstream_of(c, o, list, err);
 	}
 	*out = rc == 0 ? list : NULL;
 	if (rc != 0)
@@ -357,12 +355,14 @@ static void prune(struct kube_cluster *c, const struct backend_env *e, const cha
 int kube_env_look(struct backend *b, const struct backend_env *e,
     struct backend_env_state *out, struct cl_err *err)
 {
-	struct kube_cluster *c = of(b);
+	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
 	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
 	json_t *pods = NULL, *controllers = NULL, *sets = NULL;
-	int rc = kube_cluster_there(c, err);
+	int rc = c ? kube_cluster_there(c, err) : -1;
 
 	memset(out, 0, sizeof(*out));
+	if (rc != 0)
+		return -1;
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
 	if (rc == 0)
@@ -424,13 +424,15 @@ int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
 {
 	static const char *const kinds[] = { "HorizontalPodAutoscaler", "Ingress", "Deployment", "StatefulSet", "Pod", "Service",
 		"NetworkPolicy", "ConfigMap", "Secret", "PersistentVolumeClaim" };
-	struct kube_cluster *c = of(b);
+	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
 	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
 	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
-	int rc = kube_cluster_there(c, err), left;
+	int rc = c ? kube_cluster_there(c, err) : -1, left;
 	const char *budget;
 	json_t *pods = NULL;
 
+	if (rc != 0)
+		return -1;
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
 	if (rc == 0 && e->route)
@@ -489,8 +491,8 @@ static int job_wait(struct kube_cluster *c, const char *ns, const char *name, co
 int kube_env_run(struct backend *b, const struct backend_env *e,
     const struct backend_spec *spec, const struct backend_job *job, int *status, struct cl_err *err)
 {
-	struct kube_cluster *c = of(b);
-	cl_autofree char *ref = kube_cluster_there(c, err) == 0 ? kube_env_image(b, e, spec, job, err) : NULL;
+	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
+	cl_autofree char *ref = c && kube_cluster_there(c, err) == 0 ? kube_env_image(b, e, spec, job, err) : NULL;
 	char ns[KUBE_MANIFEST_NS], secret[160];
 	struct cl_err ignored = { 0 };
 	struct kube_manifest m;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/host.h"
 #include "engine/kube_cluster.h"
@@ -145,9 +146,8 @@ json_t *kube_host_read(const json_t *nodes, const json_t *pods, const json_t *me
 	return out;
 }
 
-int kube_host_list(struct backend *b, json_t **out, struct cl_err *err)
+static int list_of(struct kube_cluster *c, json_t **out, struct cl_err *err)
 {
-	struct kube_cluster *c = b->cluster;
 	cl_autofree char *ours = mem_printf(KUBE_MANIFEST_OURS ",codinglab/lab=%s", c->lab);
 	json_t *nodes = NULL, *pods = NULL, *metrics = NULL;
 	struct cl_err ignored = { 0 };
@@ -165,4 +165,26 @@ int kube_host_list(struct backend *b, json_t **out, struct cl_err *err)
 	json_decref(pods);
 	json_decref(metrics);
 	return rc;
+}
+
+/* Those of the lab's own cluster, then the targets'; a target that is away has none to show. */
+int kube_host_list(struct backend *b, json_t **out, struct cl_err *err)
+{
+	struct kube_cluster *c = b->cluster;
+
+	if (list_of(c, out, err) != 0)
+		return -1;
+	for (c = kube_cluster_next(b, c); c; c = kube_cluster_next(b, c)) {
+		struct cl_err why = { 0 };
+		json_t *more = NULL, *h;
+		size_t i;
+
+		if (list_of(c, &more, &why) != 0)
+			log_warn("target %s: %s", c->target, why.message);
+		json_array_foreach(more, i, h)
+			json_object_set_new(h, "target", json_string(c->target));
+		json_array_extend(*out, more);
+		json_decref(more);
+	}
+	return 0;
 }

@@ -21,6 +21,7 @@ struct kube_watch {
 	void *arg;
 	volatile bool stop;
 	bool gone;               /* the stream asks for a new list */
+	bool away;               /* the cluster does not answer, and that was told */
 };
 
 static void changed_cb(void *arg, const json_t *o, bool gone)
@@ -55,6 +56,30 @@ static bool watch_stop_cb(void *arg)
 	return w->stop || w->cancelled(w->arg);
 }
 
+static void tell_away(struct kube_watch *w, const char *why)
+{
+	struct backend_change change = { .exit_code = -1 };
+
+	if (w->away == (why != NULL))
+		return;
+	w->away = why != NULL;
+	(void)mem_copy_str(change.what, sizeof(change.what), why ? "away" : "back");
+	(void)snprintf(change.name, sizeof(change.name), "%.79s", why ? why : "");
+	w->cb(w->arg, &change);
+}
+
+/* Does it answer again?  Asked by itself, since a watch says nothing for long. */
+static bool answers(struct kube_watch *w, struct cl_err *err)
+{
+	json_t *out = NULL;
+	int rc = w->away ? kube_api_once(w->api, "/version", &out, err) : 0;
+
+	json_decref(out);
+	if (rc == 0)
+		tell_away(w, NULL);
+	return rc == 0;
+}
+
 static void *watch_cluster(void *arg)
 {
 	struct kube_watch *w = arg;
@@ -67,12 +92,12 @@ static void *watch_cluster(void *arg)
 		char version[KUBE_API_VERSION_MAX];
 		json_t *items = NULL;
 
-		if (!w->mirror.version[0]) {
+		if (answers(w, &err) && !w->mirror.version[0]) {
 			if (kube_api_list(w->api, "Pod", "", ours, &items, version, &err) == 0)
 				kube_mirror_reset(&w->mirror, items, version);
 			json_decref(items);
 		}
-		if (w->mirror.version[0]) {
+		if (err.code == CL_OK && w->mirror.version[0]) {
 			query = mem_printf("watch=1&allowWatchBookmarks=true&timeoutSeconds=300&labelSelector=%s"
 			    "&resourceVersion=%s", selector, w->mirror.version);
 			(void)kube_api_stream(w->api, "Pod", "", "", query, watched_cb, w, watch_stop_cb, &err);
@@ -80,8 +105,10 @@ static void *watch_cluster(void *arg)
 			if (err.code == CL_PRECONDITION) /* 410 */
 				w->mirror.version[0] = '\0';
 		}
-		if (err.code != CL_OK && err.code != CL_PRECONDITION)
+		if (err.code != CL_OK && err.code != CL_PRECONDITION && !w->away)
 			log_warn("watching the cluster: %s", err.message);
+		if (err.code == CL_UNAVAILABLE && !watch_stop_cb(w))
+			tell_away(w, err.message);
 		for (int i = 0; err.code != CL_OK && i < 20 && !watch_stop_cb(w); i++)
 			(void)nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}

@@ -243,6 +243,16 @@ static const char autoscale[] =
     " cpu INTEGER NOT NULL CHECK (cpu BETWEEN 1 AND 1000)," /* percent of one core, of each */
     " PRIMARY KEY (env, kind)) STRICT, WITHOUT ROWID;";
 
+/* Other clusters; an environment runs in one of them, or ('') in the lab's own. */
+static const char targets[] =
+    "CREATE TABLE target ("
+    " name TEXT PRIMARY KEY,"
+    " kubeconfig TEXT NOT NULL,"
+    " server TEXT NOT NULL,"
+    " by TEXT NOT NULL,"
+    " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE env ADD COLUMN target TEXT NOT NULL DEFAULT '';";
+
 const struct migrations_step migrations_table[] = {
     {1, "users, projects, operations, events, audit", first},
     {2, "projects know their database", project_db},
@@ -250,5 +260,6 @@ const struct migrations_step migrations_table[] = {
     {4, "images that cleaning up took away", image_gone},
     {5, "the lab's identity", identity},
     {6, "tiers that scale by load", autoscale},
+    {7, "other clusters", targets},
 };
 const int migrations_count = CL_COUNT(migrations_table);

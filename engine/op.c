@@ -385,7 +385,10 @@ void op_waits(struct engine *e, int64_t project, const char *env, const char *wh
 {
 	char step[600];
 
-	(void)snprintf(step, sizeof(step), "waiting for the container runtime: %s", why);
+	if (strncmp(why, "kubernetes: ", 12) == 0)
+		(void)snprintf(step, sizeof(step), "waiting for the cluster: %s", why + 12);
+	else
+		(void)snprintf(step, sizeof(step), "waiting for the container runtime: %s", why);
 	op_says(e, project, env, step);
 }
 

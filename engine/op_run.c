@@ -128,6 +128,7 @@ static int op_remove_route_cb(void *arg, const struct store_env *row)
 	route->slot = row->slot;
 	(void)mem_copy_str(route->env, sizeof(route->env), row->name);
 	(void)mem_copy_str(route->host, sizeof(route->host), row->host);
+	(void)mem_copy_str(route->target, sizeof(route->target), row->target);
 	return 0;
 }
 
@@ -177,8 +178,10 @@ static int op_remove_envs(struct backend *b, struct op_removal *r)
 		(void)mem_copy_str(e.name, sizeof(e.name), r->project.name);
 		(void)mem_copy_str(e.owner, sizeof(e.owner), r->project.owner_name);
 		for (int k = 0; k < r->nroutes; k++)
-			if (strcmp(r->routes[k].env, envs[i]) == 0)
+			if (strcmp(r->routes[k].env, envs[i]) == 0) {
 				e.route = &r->routes[k];
+				(void)mem_copy_str(e.target, sizeof(e.target), r->routes[k].target);
+			}
 		for (int n = 0; rc == 1 && n < OP_REMOVE_LOOKS; n++) {
 			rc = b->ops->env_remove(b, &e, true, &r->err);
 			if (rc == 1)

@@ -14,6 +14,7 @@
 #include "engine/op.h"
 #include "engine/reconcile.h"
 #include "engine/status.h"
+#include "engine/target.h"
 
 #define OPERATE_CLOSE_MS 15000
 
@@ -39,6 +40,7 @@ int operate_open(struct engine *e, struct cl_err *err)
 	op_open(e);
 	status_open(e);
 	disk_open(e);
+	target_open(e);
 	return reconcile_start(e, err);
 }
 

@@ -375,6 +375,23 @@ static void reconcile_post_state(struct reconcile *rc, bool up, const char *why)
 	engine_post(rc->e, reconcile_change, n);
 }
 
+/* A cluster beside what this machine runs: its going and coming is told, what is known stays. */
+static void reconcile_cluster(struct engine *e, const struct backend_change *c)
+{
+	bool back = strcmp(c->what, "back") == 0;
+	const char *state = back ? "ready" : "degraded", *why = back ? "" : c->name;
+
+	log_info("cluster: %s%s", back ? "it answers again" : "away: ", why);
+	if (strcmp(e->backend_state, "down") != 0) {
+		(void)mem_copy_str(e->backend_state, sizeof(e->backend_state), state);
+		(void)mem_copy_str(e->backend_error, sizeof(e->backend_error), why);
+	}
+	event_publish(e, EVENT_BACKEND_STATE, 0, NULL, "", json_pack("{s:s, s:s}", "state", state, "reason",
+	    why), "cluster: %s%s", back ? "it answers again" : "it does not answer: ", why);
+	if (back)
+		reconcile_poke(e, "");
+}
+
 static void reconcile_change(struct engine *e, void *arg)
 {
 	struct reconcile_change *n = arg;
@@ -384,7 +401,9 @@ static void reconcile_change(struct engine *e, void *arg)
 		mem_free(n);
 		return;
 	}
-	if (!n->up && !n->down) {
+	if (strcmp(n->change.what, "away") == 0 || strcmp(n->change.what, "back") == 0) {
+		reconcile_cluster(e, &n->change);
+	} else if (!n->up && !n->down) {
 		reconcile_poke(e, strcmp(n->change.what, "resync") == 0 ? "" : n->change.name);
 	} else if (strcmp(e->backend_state, state) != 0 || strcmp(e->backend_error, n->why) != 0) {
 		log_info("backend %s: %s%s%s", e->backend.ops->name, state, n->down ? ": " : "", n->why);

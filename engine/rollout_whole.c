@@ -95,6 +95,7 @@ int rollout_whole_wanted(struct rollout *r, struct backend_env *e, struct cl_err
 		e->tiers[i].cpu = by->cpu;
 	}
 	e->route = &r->route;
+	(void)mem_copy_str(e->target, sizeof(e->target), r->route.target);
 	return mem_copy_str(e->host, sizeof(e->host), r->route.host);
 }
 
@@ -130,6 +131,7 @@ static int disappear(struct rollout *r)
 	r->manifest.release = NULL;
 	(void)rollout_whole_env(&r->manifest, r->want, &e, &r->err);
 	e.route = &r->route;
+	(void)mem_copy_str(e.target, sizeof(e.target), r->route.target);
 	while ((rc = r->backend->ops->env_remove(r->backend, &e, r->gone, &r->err)) == 1) {
 		if (stop_cb(&(struct lines){ .r = r }))
 			return 1;

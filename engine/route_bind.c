@@ -8,7 +8,7 @@ extern const struct route_bind route_project_binds[], route_member_binds[], rout
 extern const struct route_bind route_env_binds[], route_op_binds[], route_exec_binds[];
 extern const struct route_bind route_status_binds[], route_import_binds[];
 extern const struct route_bind route_save_binds[], route_stack_binds[];
-extern const struct route_bind route_cluster_binds[], route_host_binds[];
+extern const struct route_bind route_cluster_binds[], route_host_binds[], route_target_binds[];
 extern const struct route_bind route_session_binds[];
 
 static const struct route_bind *const lists[] = {
@@ -28,6 +28,7 @@ static const struct route_bind *const lists[] = {
     route_cluster_binds,
     route_host_binds,
     route_session_binds,
+    route_target_binds,
 };
 
 route_handler *

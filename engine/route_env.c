@@ -15,6 +15,7 @@
 #include "engine/status.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
+#include "engine/target.h"
 
 /* Reply to a dry run: what would be done, by what is known now. */
 static int env_dry(struct engine *e, struct request *r, struct reply *p, const char *kind,
@@ -77,7 +78,8 @@ static int promote(struct engine *e, struct request *r, struct reply *p, struct 
 		return err_hint(err, "deploy first, or ship");
 	}
 	if (!request_bool(r, "dry_run"))
-		return deploy_begin_copy(e, r, p, "promote", "prod", "dev", dev.serving, true, true,
+		return target_choose(e, r->project, request_str(r, "target"), err) != 0 ? -1 :
+		    deploy_begin_copy(e, r, p, "promote", "prod", "dev", dev.serving, true, true,
 		    err);
 	env_wants(e, r->project, "prod", want);
 	(void)snprintf(first, sizeof(first), "take the image of dev v%d; ", dev.serving);

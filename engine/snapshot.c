@@ -70,6 +70,7 @@ int snapshot_take(struct engine *e, int64_t project, const char *env, struct sna
 	r->route.slot = s->row.slot;
 	(void)mem_copy_str(r->route.env, sizeof(r->route.env), env);
 	(void)mem_copy_str(r->route.host, sizeof(r->route.host), s->row.host);
+	(void)mem_copy_str(r->route.target, sizeof(r->route.target), s->row.target);
 	r->op = s->op;
 	read_numbers(s);
 	return 0;

@@ -163,14 +163,15 @@ json_t *status_json(struct engine *e, int64_t project, const char *env,
 	if (store_project_get(e->store, project, &p, err) != 0)
 		return NULL;
 	if (store_env_get(e->store, project, env, &row, &none) != 0)
-		return json_pack("{s:s, s:s, s:s, s:n, s:s, s:n, s:o, s:[]}", "project", p.name,
+		return json_pack("{s:s, s:s, s:s, s:n, s:s, s:n, s:o, s:n, s:[]}", "project", p.name,
 		    "owner", p.owner_name, "env", env, "url", "state", "absent", "release", "op",
-		    status_op(e, project, env), "tiers");
+		    status_op(e, project, env), "target", "tiers");
 	manifest_url(url, sizeof(url), row.host, (int)config_int("edge.port"));
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "project", p.name, "owner",
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:s?, s:o}", "project", p.name, "owner",
 	    p.owner_name, "env", env, "url", row.serving > 0 ? json_string(url) : json_null(),
 	    "state", row.state, "release", row.serving > 0 ? status_release_json(e, project, env,
-	    row.serving) : json_null(), "op", status_op(e, project, env), "tiers",
+	    row.serving) : json_null(), "op", status_op(e, project, env), "target", row.target[0] ?
+	    row.target : NULL, "tiers",
 	    status_tiers(e, &row, s));
 }
 

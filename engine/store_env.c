@@ -14,7 +14,7 @@
 	LOAD_OF("min", "web") LOAD_OF("max", "web") LOAD_OF("cpu", "web") \
 	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'db')," \
 	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'was')," \
-	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'web') FROM env e "
+	" (SELECT want FROM tier t WHERE t.env = e.id AND t.kind = 'web'), e.target FROM env e "
 #define RELEASE_COLUMNS \
 	"SELECT project, env, version, digest, by, at, result, reason, op, config FROM release "
 
@@ -86,6 +86,11 @@ int store_env_set_auto(struct store *s, int64_t env, const char *tier,
 	    " ON CONFLICT (env, kind) DO UPDATE SET min = excluded.min, max = excluded.max,"
 	    " cpu = excluded.cpu", "isiii", env, tier, (int64_t)by->min, (int64_t)by->max,
 	    (int64_t)by->cpu) < 0 ? -1 : 0;
+}
+
+int store_env_set_target(struct store *s, int64_t env, const char *target, struct cl_err *err)
+{
+	return store_run(s, err, "UPDATE env SET target = ? WHERE id = ?", "si", target, env) < 0 ? -1 : 0;
 }
 
 int store_env_set_release(struct store *s, int64_t env, int desired, int serving,
@@ -261,6 +266,7 @@ static void store_env_read(struct store_row *r, struct store_env *e)
 	}
 	for (int i = 0; i < 3; i++)
 		e->want[i] = (int)store_int(r, 16 + i);
+	store_copy(r, 19, e->target, sizeof(e->target));
 }
 
 static void store_env_read_release(struct store_row *r, struct store_release *out)

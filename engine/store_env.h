@@ -24,6 +24,7 @@ struct store_env {
 	char db_password[65];  /* "" = none yet */
 	int want[3];           /* by enum plan_tier_id: db, was, web */
 	struct store_env_auto load[3]; /* the same */
+	char target[32];       /* the cluster that it runs in; "" = the lab's own */
 };
 
 struct store_release {
@@ -52,6 +53,7 @@ int store_env_set_want(struct store *s, int64_t env, const char *tier, int want,
 /* by NULL, or its max 0: the number is fixed again. */
 int store_env_set_auto(struct store *s, int64_t env, const char *tier,
     const struct store_env_auto *by, struct cl_err *err);
+int store_env_set_target(struct store *s, int64_t env, const char *target, struct cl_err *err);
 int store_env_set_release(struct store *s, int64_t env, int desired, int serving,
     struct cl_err *err);
 int store_env_set_state(struct store *s, int64_t env, const char *state, const char *reason,

@@ -27,8 +27,9 @@ int verb_deploy_ship(struct verb_ctx *ctx, const struct verb_args *args)
 int verb_deploy_promote(struct verb_ctx *ctx, const struct verb_args *args)
 {
 	cl_autofree char *path = verb_rest_project(ctx, "/promote", false);
+	const char *target = verb_args_get(args, "--target");
 
-	return verb_rest_op(ctx, "POST", path, json_object());
+	return verb_rest_op(ctx, "POST", path, target ? json_pack("{s:s}", "target", target) : json_object());
 }
 
 int verb_deploy_releases(struct verb_ctx *ctx, const struct verb_args *args)

@@ -70,6 +70,8 @@ static void show_head(struct verb_ctx *ctx, const json_t *s)
 	if (json_is_object(r))
 		verb_out_line(ctx, "release v%lld by %s at %s", (long long)verb_out_int(r, "version"),
 		    verb_out_str(r, "by"), verb_out_str(r, "at"));
+	if (verb_out_str(s, "target")[0])
+		verb_out_line(ctx, "in target %s", verb_out_str(s, "target"));
 	if (json_is_object(op))
 		verb_out_line(ctx, "operation %lld %s: %s", (long long)verb_out_int(op, "id"),
 		    verb_out_str(op, "kind"), verb_out_str(op, "step"));

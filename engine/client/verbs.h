@@ -35,6 +35,9 @@ VERB(verb_image_push);
 VERB(verb_image_gc);
 VERB(verb_image_rm);
 
+VERB(verb_target_add);
+VERB(verb_target_ls);
+VERB(verb_target_rm);
 VERB(verb_host_ls);
 VERB(verb_host_show);
 

@@ -80,6 +80,9 @@ GOOD = {
     "SESSION_KICK": ({"session": "alice"}, None, ALICE, {503}),
     "BACKUP": ({}, None, ADMIN, {501}),  # the sim backend has no files
     "HOST_LS": ({}, None, ADMIN, {200}),
+    "TARGET_LS": ({}, None, ALICE, {200}),
+    "TARGET_ADD": ({}, {"name": "west", "kubeconfig": "{}"}, ADMIN, {412}),  # the sim backend has no clusters
+    "TARGET_RM": ({"target": "west"}, None, ADMIN, {412}),
     "STACK_LS": ({}, None, ALICE, {200}),
     "STACK_SHOW": ({"stack": "python"}, None, ALICE, {200}),
     "STACK_ADD": ({}, stack_files("small"), ADMIN, {200}),

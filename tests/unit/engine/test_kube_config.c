@@ -106,6 +106,33 @@ static void refused(void **state)
 	assert_int_equal(parse(&c, "- 1\n", "", &err), -1);
 }
 
+/* From somebody else: it names no file of this machine, and no program. */
+static void without_files(void **state)
+{
+	static const char *const users[] = { "{tokenFile: /etc/shadow}", "{client-certificate: a.pem, client-key: b.pem}",
+		"{exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/true}}" };
+	static const char form[] = "current-context: c\nclusters: [{name: c, cluster: {server: 'https://x'%s}}]\n"
+	    "users: [{name: u, user: %s}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n";
+	struct cl_err none = { 0 };
+	struct kube_config c;
+	char text[500];
+
+	for (size_t i = 0; i <= sizeof(users) / sizeof(users[0]); i++) {
+		struct cl_err err = { 0 };
+		bool ca = i == sizeof(users) / sizeof(users[0]);
+
+		snprintf(text, sizeof(text), form, ca ? ", certificate-authority: /etc/shadow" : "", ca ?
+		    "{token: t}" : users[i]);
+		assert_int_equal(kube_config_parse(&c, text, strlen(text), NULL, "", &err), -1);
+		assert_int_equal(err.code, CL_USAGE);
+		assert_non_null(strstr(err.hint, "--flatten"));
+	}
+	snprintf(text, sizeof(text), form, "", "{token: t}");
+	assert_int_equal(kube_config_parse(&c, text, strlen(text), NULL, "", &none), 0);
+	assert_string_equal(c.token, "t");
+	kube_config_clear(&c);
+}
+
 static void write_file(const char *path, const char *text, int mode)
 {
 	FILE *f = fopen(path, "w");
@@ -232,7 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contexts), cmocka_unit_test(json), cmocka_unit_test(refused),
-		cmocka_unit_test(files), cmocka_unit_test(plugins), cmocka_unit_test(plugin_texts),
+		cmocka_unit_test(without_files), cmocka_unit_test(files), cmocka_unit_test(plugins), cmocka_unit_test(plugin_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
+#include "engine/store_target.h"
 #include "engine/store_user.h"
 
 static struct store *s;
@@ -528,10 +529,49 @@ static void an_unknown_release_is_not_found(void **state)
 	}
 }
 
+static void seen_target(void *arg, const struct store_target *t)
+{
+	size_t n = strlen(arg);
+
+	(void)snprintf((char *)arg + n, 200 - n, "%s=%s@%s by %s (%d) ", t->name, t->kubeconfig, t->server, t->by,
+	    t->environments);
+}
+
+static void targets_are_kept_while_something_runs_there(void **state)
+{
+	struct store_target west = { "west", "text", "https://w", "ada", 1000, 0 };
+	struct store_env e = make("prod");
+	struct cl_err err = { 0 };
+	char seen[200] = "";
+
+	assert_string_equal(e.target, "");
+	assert_int_equal(store_target_remove(s, "west", &err), -1);
+	assert_int_equal(err.code, CL_NOT_FOUND);
+	assert_int_equal(store_target_add(s, &west, NULL), 0);
+	err_clear(&err);
+	assert_int_equal(store_target_add(s, &west, &err), -1);
+	assert_int_equal(err.code, CL_CONFLICT);
+	assert_true(store_target_have(s, "west"));
+	assert_false(store_target_have(s, "east"));
+	assert_int_equal(store_env_set_target(s, e.id, "west", NULL), 0);
+	e = make("prod");
+	assert_string_equal(e.target, "west");
+	err_clear(&err);
+	assert_int_equal(store_target_remove(s, "west", &err), -1);
+	assert_int_equal(err.code, CL_CONFLICT);
+	assert_non_null(strstr(err.message, "1 env"));
+	assert_int_equal(store_target_each(s, seen_target, seen, NULL), 0);
+	assert_string_equal(seen, "west=text@https://w by ada (1) ");
+	assert_int_equal(store_env_set_target(s, e.id, "", NULL), 0);
+	assert_int_equal(store_target_remove(s, "west", NULL), 0);
+	assert_false(store_target_have(s, "west"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(targets_are_kept_while_something_runs_there),
 		T(a_new_environment_wants_nothing_and_serves_nothing),
 		T(an_absent_environment_says_how_to_make_it),
 		T(only_dev_and_prod_exist),
