@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
@@ -179,16 +180,49 @@ void priv_landlock(const struct priv_path *paths, size_t n)
 		log_fatal("landlock: %s", strerror(errno));
 }
 
-static void allow(scmp_filter_ctx ctx, const char *name)
+static void allow_if(scmp_filter_ctx ctx, int nr, const struct scmp_arg_cmp *only)
 {
-	int nr = seccomp_syscall_resolve_name(name), rc;
+	int rc;
 
 	/* A name that this architecture or kernel does not know needs no rule. */
 	if (nr == __NR_SCMP_ERROR || nr < 0)
 		return;
-	rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+	rc = only ? seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, only) :
+		    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
 	if (rc < 0 && rc != -EEXIST)
-		log_fatal("seccomp %s: %s", name, strerror(-rc));
+		log_fatal("seccomp %d: %s", nr, strerror(-rc));
+}
+
+/* Threads, not processes.  What clone3 asks for lies behind a pointer, so libc is told that there is
+ * none and falls back on clone. */
+static void allow_threads(scmp_filter_ctx ctx)
+{
+	struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	if (rc < 0)
+		log_fatal("seccomp clone3: %s", strerror(-rc));
+	allow_if(ctx, SCMP_SYS(clone), &thread);
+}
+
+static void allow(scmp_filter_ctx ctx, const char *name)
+{
+	struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	struct scmp_arg_cmp itself = SCMP_A0(SCMP_CMP_EQ, 0);
+	int nr;
+
+	if (strcmp(name, "threads") == 0) {
+		allow_threads(ctx);
+		return;
+	}
+	nr = seccomp_syscall_resolve_name(name);
+	/* Processes of other people may run under the same uid: signals and limits are for this one. */
+	if (nr == SCMP_SYS(tgkill))
+		allow_if(ctx, nr, &own);
+	else if (nr == SCMP_SYS(prlimit64))
+		allow_if(ctx, nr, &itself);
+	else
+		allow_if(ctx, nr, NULL);
 }
 
 void priv_seccomp(const char *const *names, size_t n, bool deny_eperm)
@@ -215,7 +249,7 @@ void priv_seccomp(const char *const *names, size_t n, bool deny_eperm)
 		allow(ctx, names[i]);
 #ifdef CL_SANITIZE
 	for (size_t i = 0; i < CL_COUNT(sanitize); i++)
-		allow(ctx, sanitize[i]);
+		allow_if(ctx, seccomp_syscall_resolve_name(sanitize[i]), NULL);
 #endif
 	/* Threads started before this get the filter too. */
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);

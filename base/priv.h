@@ -27,7 +27,8 @@ struct priv_path {
 /* Landlock to these trees; where the kernel lacks it, logs once and goes on. */
 void priv_landlock(const struct priv_path *paths, size_t n);
 /* seccomp allow-list by syscall name; others kill the process (or give EPERM where deny_eperm).
- * Under CL_SANITIZE the calls that the sanitizers need are added. */
+ * "threads" allows new threads, not processes.  tgkill is allowed to the process itself and prlimit64 on
+ * itself only, so whoever forks afterwards cannot use tgkill.  Under CL_SANITIZE the calls that the sanitizers need are added. */
 void priv_seccomp(const char *const *names, size_t n, bool deny_eperm);
 
 #endif

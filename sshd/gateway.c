@@ -37,6 +37,7 @@ int gateway_settings(struct gateway *g, struct cl_err *err)
 	g->per_source = (int)config_int("sshd.per_source");
 	g->sessions_per_user = (int)config_int("sshd.sessions_per_user");
 	g->connections_per_user = (int)config_int("sshd.connections_per_user");
+	g->connection_max_ms = config_int("sshd.connection_max_s") * 1000;
 	g->delay_ms = config_int("auth.delay_ms");
 	g->tries = (int)config_int("auth.tries");
 	g->uid_base = (uid_t)config_int("engine.uid_base");

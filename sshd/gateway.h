@@ -17,6 +17,7 @@ struct peer;
 struct gateway {
 	/* settings */
 	int64_t grace_ms;
+	int64_t connection_max_ms; /* 0 = any age */
 	int64_t delay_ms;       /* before the first refusal of a proof is told; 0 = at once */
 	int max_startups, per_source, sessions_per_user, connections_per_user, tries;
 	uid_t uid_base;

@@ -165,6 +165,21 @@ static int heartbeat(struct peer *p, int64_t now)
 	return 500;
 }
 
+static int sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}
+
+/* Milliseconds until it is too old, at most a day; -1 = never. */
+static int old_at(const struct peer *p, int64_t now)
+{
+	int64_t left = p->started + p->gateway->connection_max_ms - now;
+
+	if (!p->gateway->connection_max_ms)
+		return -1;
+	return left > 86400000 ? 86400000 : (int)left;
+}
+
 int peer_turn(struct peer *p, int64_t now)
 {
 	int64_t grace = p->started + p->gateway->grace_ms - now;
@@ -188,7 +203,12 @@ int peer_turn(struct peer *p, int64_t now)
 		peer_close(p, "codinglab: you have too many connections open");
 		return PEER_CLOSE_MS;
 	}
-	return heartbeat(p, now);
+	if (p->gateway->connection_max_ms && now - p->started >= p->gateway->connection_max_ms) {
+		peer_note(p, "logout", "as old as a connection may get");
+		peer_close(p, "codinglab: this connection is as old as one may get. Connect again");
+		return PEER_CLOSE_MS;
+	}
+	return sooner(heartbeat(p, now), old_at(p, now));
 }
 
 void peer_revoke(struct gateway *g, int64_t user_id, const char *reason, const char *fingerprint)

@@ -38,8 +38,6 @@ struct door {
 	struct buf extra; /* goes before the next frame */
 	char *farewell;  /* target or text, once ENDING */
 	int code;        /* of EXIT; -1: SWITCH */
-	int number;      /* what people call it: the lowest that was free */
-	int64_t since, used; /* clock_ms() of its hello and of its last input */
 };
 
 struct doors {
@@ -324,7 +322,7 @@ static int free_number(const struct doors *ds)
 
 	do {
 		n++;
-		for (d = ds->first; d && (d->state != DOORS_READY || d->number != n); d = d->next)
+		for (d = ds->first; d && (d->state != DOORS_READY || d->info.number != n); d = d->next)
 			;
 	} while (d);
 	return n;
@@ -356,8 +354,8 @@ static void on_hello(struct door *d, struct ipc_in *m)
 		end(d, err_exit(CL_QUOTA), line);
 		return;
 	}
-	d->number = free_number(d->all);
-	d->since = d->used = clock_ms();
+	d->info.number = free_number(d->all);
+	d->info.since = d->info.used = clock_ms();
 	d->paint.colors = env.colors;
 	d->paint.ascii = d->info.ascii = doors_env_ascii(&env);
 	d->info.lang = doors_env_lang(&env);
@@ -410,7 +408,7 @@ static void on_input(struct door *d, struct ipc_in *m)
 	if (d->state != DOORS_READY || d->info.mode == DOOR_VIEW)
 		return;
 	d->all->last = d;
-	d->used = d->all->used = clock_ms();
+	d->info.used = d->all->used = clock_ms();
 	d->all->ops->input(d->all->arg, d, data, n);
 }
 
@@ -438,14 +436,14 @@ static void on_list(struct door *d, struct ipc_in *in)
 	for (const struct door *o = ds->first; o; o = o->next) {
 		if (o->state != DOORS_READY)
 			continue;
-		ipc_put_u32(m, (uint32_t)o->number);
+		ipc_put_u32(m, (uint32_t)o->info.number);
 		ipc_put_str(m, o->info.user);
 		ipc_put_u32(m, o->info.mode);
 		ipc_put_str(m, o->info.address);
 		ipc_put_u32(m, (uint32_t)o->info.rows);
 		ipc_put_u32(m, (uint32_t)o->info.cols);
-		ipc_put_i64(m, now - o->since);
-		ipc_put_i64(m, now - o->used);
+		ipc_put_i64(m, now - o->info.since);
+		ipc_put_i64(m, now - o->info.used);
 	}
 	answer(d);
 }
@@ -464,7 +462,7 @@ static void on_kick(struct door *d, struct ipc_in *in)
 	}
 	for (struct door *o = ds->first, *next; o; o = next) {
 		next = o->next;
-		if (o->state != DOORS_READY || (number && o->number != number))
+		if (o->state != DOORS_READY || (number && o->info.number != number))
 			continue;
 		kicked++;
 		end(o, 0, text);
@@ -618,6 +616,15 @@ int doors_idle(const struct doors *ds)
 const struct doors_info *doors_info_of(const struct door *d)
 {
 	return &d->info;
+}
+
+struct door *doors_next(const struct doors *ds, const struct door *d)
+{
+	struct door *n = d ? d->next : ds->first;
+
+	while (n && n->state != DOORS_READY)
+		n = n->next;
+	return n;
 }
 
 struct door *doors_last(const struct doors *ds)

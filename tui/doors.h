@@ -34,6 +34,8 @@ struct doors_info {
 	bool dumb;  /* TERM=dumb */
 	bool ascii; /* no UTF-8 */
 	const char *lang; /* "en" or "ko" */
+	int number;      /* what people call it: the lowest that was free */
+	int64_t since, used; /* clock_ms() of its hello and of its last input */
 };
 
 struct doors_ops {
@@ -65,6 +67,9 @@ void doors_emit(struct doors *ds, const char *bytes, size_t n);
 /* Does the mouse report to the session (on) or select in the users' own terminals?  All doors. */
 void doors_set_mouse(struct doors *ds, bool on);
 bool doors_mouse(const struct doors *ds);
+
+/* Those that said hello and are not ending, one after another: NULL begins, NULL ends. */
+struct door *doors_next(const struct doors *ds, const struct door *d);
 
 /* The door the last input came from, or NULL. */
 struct door *doors_last(const struct doors *ds);

@@ -110,7 +110,7 @@ static void sandbox(const struct ui_info *info)
 		{ config_str("run.dir"), true },
 	};
 	static const char *const calls[] = {
-		"accept4", "access", "brk", "clock_gettime", "clock_nanosleep", "clone", "clone3", "close",
+		"accept4", "access", "brk", "clock_gettime", "clock_nanosleep", "close",
 		"connect", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl",
 		"epoll_pwait", "epoll_wait", "eventfd2", "exit", "exit_group", "faccessat", "faccessat2",
 		"fchmod", "fchown", "fcntl", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate",
@@ -123,7 +123,7 @@ static void sandbox(const struct ui_info *info)
 		"readv", "recvfrom", "recvmsg", "renameat", "renameat2", "restart_syscall", "rseq",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity",
 		"sched_yield", "select", "sendmsg", "sendto", "set_robust_list", "setsockopt", "shutdown",
-		"sigaltstack", "socket", "socketpair", "stat", "statx", "sysinfo", "tgkill", "uname",
+		"sigaltstack", "socket", "socketpair", "stat", "statx", "sysinfo", "tgkill", "threads", "uname",
 		"unlink", "unlinkat", "utimensat", "wait4", "write", "writev",
 	};
 

@@ -21,6 +21,7 @@
 #include "tui/command.h"
 #include "tui/doors.h"
 #include "tui/input.h"
+#include "tui/limits.h"
 #include "tui/tabs.h"
 #include "tui/term.h"
 #include "tui/term_input.h"
@@ -39,6 +40,7 @@ struct session {
 	uv_prepare_t prepare;
 	uv_timer_t pace, tick, end;
 	uv_signal_t term;
+	struct limits limits;
 	struct buf frame;
 	int credit;       /* frames that may be made at once */
 	int64_t refilled; /* when the last credit was given */
@@ -413,6 +415,17 @@ static void quit_signal_cb(uv_signal_t *h, int number)
 	doors_end_all(s->ui.doors, 0, "the session was ended");
 }
 
+static void warn_cb(void *arg, const char *text)
+{
+	ui_message(&((struct session *)arg)->ui, UI_WARN, "%s", text);
+}
+
+/* Nobody came for too long: as if told to end. */
+static void over_cb(void *arg)
+{
+	quit_signal_cb(&((struct session *)arg)->term, SIGTERM);
+}
+
 static void init_layout(struct ui *ui)
 {
 	ui->layout = layout_new(VIEW_MAIN);
@@ -471,6 +484,8 @@ int session_run(const struct ui_info *info)
 	ui->doors = doors_new(&ui->loop, info->listen_fd, 0, &door_ops, s);
 	doors_set_mouse(ui->doors, config_bool("tui.mouse"));
 	ui->client = client_new(&ui->loop, info->socket);
+	s->limits = (struct limits){ .doors = ui->doors, .warn = warn_cb, .over = over_cb, .arg = s };
+	limits_start(&s->limits, &ui->loop);
 	hear(s);
 	uv_run(&ui->loop, UV_RUN_DEFAULT);
 	if (ui->saving)

@@ -236,6 +236,10 @@ const struct text_row text_table[] = {
 	{ "Unsaved text", "저장되지 않은 글" },
 	/* messages */
 	{ "the other windows are closed", "다른 창을 닫았습니다" },
+	{ "window %d closes in %d s unless a key is pressed in it",
+	    "창 %d이(가) %d초 뒤에 닫힙니다. 그 창에서 아무 키나 누르면 유지됩니다" },
+	{ "window %d closes in %d s: it was open for long enough",
+	    "창 %d이(가) %d초 뒤에 닫힙니다: 열어 둘 수 있는 시간이 다 되었습니다" },
 	{ "there is no other window", "다른 창이 없습니다" },
 	{ "take over: only the owner of the session may", "take over: 세션의 주인만 할 수 있습니다" },
 	{ "the mouse is on", "마우스를 켰습니다" },

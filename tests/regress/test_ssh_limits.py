@@ -610,6 +610,16 @@ def test_dead_links_are_looked_for(g):
     p.wait()
 
 
+def test_a_connection_may_not_grow_old(g):
+    """sshd.connection_max_s: busy or not, it is told why and ends; a new one is welcome."""
+    with gateway.Gateway(["--sshd-connection-max-s", "3"]) as own:
+        r = own.ssh("echo up; while :; do echo busy; sleep 0.2; done", timeout=30)
+        assert r.returncode == 255 and r.stdout.startswith(b"up\nbusy\n"), r
+        assert b"as old as one may get" in r.stderr, r.stderr
+        assert any("as old as" in n[4] for n in own.noted("logout")), own.engine.notes
+        assert own.ssh("echo again").stdout == b"again\n"
+
+
 def test_out_of_descriptors(g):
     """K3: a listener that can open nothing more does not spin, tells it, and goes on when it can."""
     with gateway.Gateway() as own:

@@ -50,6 +50,36 @@ def test_taking_a_session_over():
         a.expect("there is no other window")
 
 
+def test_a_window_that_rests_is_closed():
+    """Warned of on the screen first; a key keeps a window; the session goes on, and ends when nobody comes back."""
+    with Session(project="shop", env={"CODINGLAB_TUI_WINDOW_IDLE_S": "4", "CODINGLAB_TUI_SESSION_IDLE_S": "3"}) as s:
+        used, resting = s.door(24, 100), s.door(24, 100)
+        used.expect("Files")
+        used.expect("unless a key is pressed in it")
+        while resting.exit is None:
+            used.type("<Esc>")
+            used.pump(0.3)
+            resting.pump(0.3)
+        assert resting.exit == (0, "codinglab: no key for too long, so this window was closed. The session lives on"), resting.exit
+        assert used.exit is None and s.alive()
+        used.until("the other one too, once it rests", lambda: used.exit is not None)
+        again = s.door(24, 100)
+        again.expect("Files")
+        again.close()
+        lab.wait_until("the session ends", lambda: not s.alive(), 15)
+
+
+def test_a_window_that_is_too_old_is_closed():
+    with Session(project="shop", env={"CODINGLAB_TUI_WINDOW_MAX_S": "3"}) as s:
+        d = s.door(24, 100)
+        d.expect("it was open for long enough")
+        while d.exit is None:
+            d.type("<Esc>")
+            d.pump(0.2)
+        assert d.exit[0] == 0 and "as long as one may be" in d.exit[1], d.exit
+        assert s.alive()
+
+
 def test_many_doors_each_at_its_size():
     """Forty doors of forty sizes see the same; the owner's screen is never resized by them; the next over the limit is told."""
     with Session(project="shop") as s:

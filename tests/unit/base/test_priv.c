@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -134,6 +135,64 @@ static int seccomp_denies(void)
 	priv_seccomp(names, 1, true);
 	return socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM ? 0 : 2;
 }
+
+#ifndef CL_SANITIZE /* which need processes */
+static void *thread(void *arg)
+{
+	*(int *)arg = 1;
+	return NULL;
+}
+
+static const char *const threaded[] = {"write", "mmap", "munmap", "mprotect", "madvise", "futex",
+    "set_robust_list", "rseq", "rt_sigprocmask", "threads", "tgkill", "gettid", "getpid", "prlimit64"};
+
+static int threads_run(void)
+{
+	struct rlimit got;
+	pthread_t t;
+	int ran = 0;
+
+	priv_seccomp(threaded, CL_COUNT(threaded), false);
+	if (pthread_create(&t, NULL, thread, &ran) != 0 || pthread_join(t, NULL) != 0 || !ran)
+		return 2;
+	return tgkill(getpid(), gettid(), 0) == 0 && prlimit(0, RLIMIT_CORE, NULL, &got) == 0 ? 0 : 3;
+}
+
+static int no_process(void)
+{
+	priv_seccomp(threaded, CL_COUNT(threaded), false);
+	return fork() < 0 ? 1 : 2;
+}
+
+static int no_signal_to_others(void)
+{
+	pid_t parent = getppid();
+
+	priv_seccomp(threaded, CL_COUNT(threaded), false);
+	return tgkill(parent, parent, 0) < 0 ? 1 : 2;
+}
+
+static int no_limits_of_others(void)
+{
+	struct rlimit got;
+	pid_t parent = getppid();
+
+	priv_seccomp(threaded, CL_COUNT(threaded), false);
+	return prlimit(parent, RLIMIT_CORE, NULL, &got) < 0 ? 1 : 2;
+}
+
+static void threads_only(void **state)
+{
+	int (*const refused[])(void) = {no_process, no_signal_to_others, no_limits_of_others};
+
+	assert_int_equal(in_child(threads_run), 0);
+	for (size_t i = 0; i < CL_COUNT(refused); i++) {
+		int status = in_child(refused[i]);
+
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+}
+#endif
 
 static void dropping(void **state)
 {
@@ -304,6 +363,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(accounts), cmocka_unit_test(dropping), cmocka_unit_test(limiting),
 	    cmocka_unit_test(file_trees), cmocka_unit_test(syscalls),
+#ifndef CL_SANITIZE
+	    cmocka_unit_test(threads_only),
+#endif
 	    cmocka_unit_test(children_get_what_they_were_given),
 	    cmocka_unit_test(children_reset_signals), cmocka_unit_test(children_lose_identity),
 	    cmocka_unit_test(failed_starts_are_errors),
