@@ -82,7 +82,8 @@ class World:
     def connection(self, user="alice", key="id"):
         """A process of a fresh, logged in connection, at rest: (client, pid)."""
         before = set(self.g.children("codinglab-conn"))
-        p = subprocess.Popen(self.g.argv("echo up; cat", user=user, key=key), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        p = subprocess.Popen(self.g.argv("echo up; cat", user=user, key=key), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
         self.open.append(p)
         assert p.stdout.readline() == b"up\n"
         pid = (set(self.g.children("codinglab-conn")) - before).pop()
@@ -92,9 +93,9 @@ class World:
     def session(self, user="alice"):
         s = lab.Screen(self.g.argv(user=user, options=["-tt"]), 30, 100)
         s.expect("CodingLab", 20)
-        s.settle(0.5)
+        s.pump(0.5)
         pid = next(p for p in self.g.children("codinglab-tui")
-                   if os.stat(f"/proc/{p}").st_uid == 0 and f"\0{user}\0".encode() in pathlib.Path(f"/proc/{p}/cmdline").read_bytes())
+                   if f"\0--user\0{user}\0".encode() in pathlib.Path(f"/proc/{p}/cmdline").read_bytes())
         at_rest(pid)
         return s, pid
 
@@ -167,7 +168,20 @@ def test_what_a_connection_is(w):
     assert kinds <= {"socket", "pipe", "/dev/null", "anon_inode", str(w.g.log)}, kinds
 
 
+def nobody_left(w):
+    """The next session is a fresh one.  While its connection lives, a session that died is started again."""
+    for p in w.open:
+        p.kill()
+        p.wait()
+    w.open.clear()
+    lab.wait_until("connections end", lambda: not w.g.children("codinglab-conn"), 10)
+    for pid in w.g.children("codinglab-tui"):
+        os.kill(pid, 9)
+    lab.wait_until("sessions end", lambda: not w.g.children("codinglab-tui"), 10)
+
+
 def test_a_session_gets_nothing_that_is_not_its_users(w):
+    nobody_left(w)
     host_key = next(w.g.dir.rglob("host_ed25519"))
     bad = []
     for what, call in NEVER.items():
@@ -176,10 +190,7 @@ def test_a_session_gets_nothing_that_is_not_its_users(w):
         if got != inject.KILLED:
             bad.append((what, got))
         s.close()
-        lab.wait_until("it is gone", lambda: not os.path.exists(f"/proc/{pid}") or w.g.children("codinglab-tui"), 5)
-        for left in w.g.children("codinglab-tui"):
-            os.kill(left, 9)
-        lab.wait_until("all are gone", lambda: not w.g.children("codinglab-tui"), 5)
+        nobody_left(w)
     assert not bad, bad
     s, pid = w.session()
     refused = {"the host key": ("openat", AT_FDCWD, str(host_key), 0), "the database": ("openat", AT_FDCWD, str(w.database), 0),
@@ -200,7 +211,7 @@ def test_a_session_gets_nothing_that_is_not_its_users(w):
             if got >= 0:
                 bad.append((path, got))
         assert inside.call("getpid") == pid
-    s.settle(0.3)
+    s.pump(0.3)
     assert not bad, bad
     s.close()
 

@@ -144,7 +144,7 @@ static void *thread(void *arg)
 }
 
 static const char *const threaded[] = {"write", "mmap", "munmap", "mprotect", "madvise", "futex",
-    "set_robust_list", "rseq", "rt_sigprocmask", "threads", "tgkill", "gettid", "getpid", "prlimit64"};
+    "set_robust_list", "rseq", "rt_sigprocmask", "rt_sigaction", "brk", "getrandom", "threads", "tgkill", "gettid", "getpid", "prlimit64"};
 
 static int threads_run(void)
 {
