@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cl_err;
+struct json_t;
+
 struct verb_ctx {
 	const char *socket;         /* engine */
 	const char *project;        /* default of -p: "shop", "owner.shop" or "" */
@@ -25,6 +28,8 @@ struct verb_ctx {
 	void (*out)(void *arg, const char *text, size_t len, bool raw);
 	void (*err)(void *arg, const char *text, size_t len);
 	void *arg;
+	/* Reads a tar of files (untar_files()), or NULL where none is taken. */
+	struct json_t *(*untar)(const char *data, size_t n, struct cl_err *err);
 	volatile int *cancelled;    /* set from outside to stop; may be NULL */
 	int signal;                 /* set by the verb: the program that it ran died of this signal */
 };
