@@ -75,6 +75,14 @@ def test_no_library_path_of_our_own(_):
         assert not re.search(r"\((RPATH|RUNPATH)\)", elf(p, "-d")), p.name
 
 
+def test_what_lives_as_long_as_a_user_loads_few_libraries(_):
+    """Every private page of a library is paid for once for each live session; parsers of archives have no business near a screen."""
+    for name in ("codinglab-tui", "codinglab-conn", "codinglab-pane", "codinglab-sshd"):
+        needed = set(re.findall(r"NEEDED.*\[(lib\w+)", elf(RELEASE / name, "-d")))
+        assert not needed & {"libarchive", "libsqlite3", "libwebsockets", "libyaml", "libgit2"}, (name, needed)
+    assert not re.findall(r"NEEDED.*\[(libcurl)", elf(RELEASE / "codinglab-conn", "-d"))
+
+
 def test_no_setuid_program(_):
     for p in programs():
         assert p.stat().st_mode & 0o6000 == 0, p.name
