@@ -1,4 +1,5 @@
-/* Collecting files: one list that counts, fed by a walk here and by the tar reader (untar.c). */
+/* Collecting files: one list that counts, fed by a walk here and by the tar reader (folder_tar.c). */
+#include "engine/client/folder.h"
 #include "engine/client/folder_internal.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /*
  * The plain files of a folder as the body of a request:
  * [{"path": "template/main.py", "exec": true, "data": BASE64}].  It is not trusted: links, devices,
- * too many and too large files are refused by name.  untar.h gives the same of a tar.
+ * too many and too large files are refused by name.  folder_tar.h gives the same of a tar.
  */
 #ifndef ENGINE_CLIENT_FOLDER_H
 #define ENGINE_CLIENT_FOLDER_H

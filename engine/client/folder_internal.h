@@ -2,8 +2,10 @@
 #ifndef ENGINE_CLIENT_FOLDER_INTERNAL_H
 #define ENGINE_CLIENT_FOLDER_INTERNAL_H
 
+#include <jansson.h>
 #include <stdbool.h>
-#include "engine/client/folder.h"
+#include <stddef.h>
+#include "base/err.h"
 
 struct folder_list {
 	json_t *files;

@@ -22,7 +22,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/client/untar.h"
+#include "engine/client/folder_tar.h"
 #include "engine/client/verb.h"
 #include "engine/client/verbs.h"
 
@@ -89,7 +89,7 @@ static void fill(struct verb_ctx *ctx)
 	long n = strtol(env("CODINGLAB_TARGET_N"), NULL, 10);
 
 	*ctx = (struct verb_ctx){.socket = *env("CODINGLAB_SOCKET") ? env("CODINGLAB_SOCKET")
-	    : config_str("engine.socket"), .untar = untar_files, .project = env("CODINGLAB_PROJECT"),
+	    : config_str("engine.socket"), .untar = folder_tar_read, .project = env("CODINGLAB_PROJECT"),
 	    .tier = env("CODINGLAB_TARGET_TIER"), .n = n > 0 && n < 100 ? (int)n : 0, .wait = true,
 	    .env = "", .in = STDIN_FILENO, .in_tty = isatty(STDIN_FILENO),
 	    .out_tty = isatty(STDOUT_FILENO), .out = out_cb, .err = err_cb, .cancelled = &interrupted};

@@ -28,7 +28,7 @@ struct verb_ctx {
 	void (*out)(void *arg, const char *text, size_t len, bool raw);
 	void (*err)(void *arg, const char *text, size_t len);
 	void *arg;
-	/* Reads a tar of files (untar_files()), or NULL where none is taken. */
+	/* Reads a tar of files (folder_tar_read()), or NULL where none is taken. */
 	struct json_t *(*untar)(const char *data, size_t n, struct cl_err *err);
 	volatile int *cancelled;    /* set from outside to stop; may be NULL */
 	int signal;                 /* set by the verb: the program that it ran died of this signal */

@@ -1,7 +1,7 @@
 /* Stacks and the images they need. */
 #include "base/mem.h"
 #include "engine/client/folder.h"
-#include "engine/client/untar.h"
+#include "engine/client/folder_tar.h"
 #include "engine/client/verb_out.h"
 #include "engine/client/verb_rest.h"
 #include "engine/client/verbs.h"
@@ -95,9 +95,9 @@ static json_t *stack_files(struct verb_ctx *ctx, const char *from, struct cl_err
 		err_set(err, CL_USAGE, "stack: no tar is read here. Name a folder");
 		return NULL;
 	}
-	tar = verb_rest_stdin(ctx, UNTAR_MAX, &n);
+	tar = verb_rest_stdin(ctx, FOLDER_TAR_MAX, &n);
 	if (!tar) {
-		err_set(err, CL_TOO_LARGE, "stack: the tar has more than %d MiB", UNTAR_MAX >> 20);
+		err_set(err, CL_TOO_LARGE, "stack: the tar has more than %d MiB", FOLDER_TAR_MAX >> 20);
 		return NULL;
 	}
 	return ctx->untar(tar, n, err);

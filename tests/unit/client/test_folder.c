@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/client/folder.h"
-#include "engine/client/untar.h"
+#include "engine/client/folder_tar.h"
 
 static char dir[64];
 
@@ -214,7 +214,7 @@ static json_t *untar(struct cl_err *err)
 {
 	archive_write_close(writer);
 	archive_write_free(writer);
-	return untar_files(tar.data, tar.len, err);
+	return folder_tar_read(tar.data, tar.len, err);
 }
 
 static void a_tar_gives_the_same_with_and_without_its_folder(void **state)
@@ -293,9 +293,9 @@ static void what_is_no_whole_tar_is_refused(void **state)
 {
 	struct cl_err err = {0};
 
-	refused(untar_files("", 0, &err), &err, CL_USAGE, "");
+	refused(folder_tar_read("", 0, &err), &err, CL_USAGE, "");
 	err_clear(&err);
-	refused(untar_files("this is no archive at all", 25, &err), &err, CL_USAGE, "tar");
+	refused(folder_tar_read("this is no archive at all", 25, &err), &err, CL_USAGE, "tar");
 	for (int gzip = 0; gzip < 2; gzip++) {
 		begin(gzip);
 		entry("stack.json", AE_IFREG, NULL, "{}", 2, 0644);
@@ -308,7 +308,7 @@ static void what_is_no_whole_tar_is_refused(void **state)
 		archive_write_close(writer);
 		archive_write_free(writer);
 		for (size_t cut = 1; cut < tar.len / 2; cut += tar.len / 23) {
-			json_t *files = untar_files(tar.data, cut, NULL);
+			json_t *files = folder_tar_read(tar.data, cut, NULL);
 
 			/* a cut at the end of an entry cannot be told from a short tar */
 			if (files && gzip)

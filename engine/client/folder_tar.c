@@ -1,5 +1,5 @@
 /* The tar of a folder, read by libarchive: the only file of the client that needs it. */
-#include "engine/client/untar.h"
+#include "engine/client/folder_tar.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "engine/client/folder.h"
 #include "engine/client/folder_internal.h"
 
 #define ENTRIES_MAX 2000 /* folders too */
@@ -95,7 +96,7 @@ static int read_tar(struct folder_list *l, struct archive *a, const char *data, 
 	    : err_set(err, CL_USAGE, "stack: the tar is damaged or empty");
 }
 
-json_t *untar_files(const char *data, size_t n, struct cl_err *err)
+json_t *folder_tar_read(const char *data, size_t n, struct cl_err *err)
 {
 	struct folder_list l = {.files = json_array()};
 	struct archive *a = archive_read_new();
