@@ -146,9 +146,11 @@ def allowed(checks):
         return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
             "user": f"system:serviceaccount:{NS}:codinglab-engine", "groups": ["system:serviceaccounts", f"system:serviceaccounts:{NS}", "system:authenticated"],
             "resourceAttributes": {"verb": verb, "resource": what, "group": group, "subresource": sub, "name": name, "namespace": ns}}}
-    out = json.loads(kubectl("create", "-o", "json", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [review(c) for c in checks]})))
-    answers = out["items"] if out["kind"] == "List" else [out]
-    assert len(answers) == len(checks)
+    out, answers = kubectl("create", "-o", "json", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [review(c) for c in checks]})).strip(), []
+    while out:  # one document after the other
+        answer, end = json.JSONDecoder().raw_decode(out)
+        answers, out = [*answers, answer], out[end:].strip()
+    assert len(answers) == len(checks) and all(a["spec"]["resourceAttributes"]["verb"] == c.split()[0] for a, c in zip(answers, checks)), (len(answers), len(checks))
     return [c for c, a in zip(checks, answers) if a["status"]["allowed"]]
 
 
