@@ -246,7 +246,7 @@ def test_what_the_engine_may_not_do(lab, alice):
         server = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))["clusters"][0]["cluster"]["server"]
         for path, status in ((f"/api/v1/namespaces/default/secrets/{lab.prefix}-foreign", "403"), ("/api/v1/secrets", "403"), ("/api/v1/nodes/node1/proxy/pods", "403"),
                              (f"/api/v1/namespaces/{lab.ns('prod')}/secrets", "200"), ("/api/v1/pods?limit=1", "200")):
-            p = subprocess.run(["curl", "-sk", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}", "-H", "@-", f"{server}{path}"], input=f"Authorization: Bearer {token}",
+            p = subprocess.run(["curl", "-sk", "--noproxy", "*", "--retry", "30", "--retry-delay", "1", "--retry-connrefused", "-o", "/dev/null", "-w", "%{http_code}", "-H", "@-", f"{server}{path}"], input=f"Authorization: Bearer {token}",
                                capture_output=True, text=True)
             assert p.stdout == status, (path, p.stdout)
     finally:
@@ -266,7 +266,7 @@ def test_its_pod_is_replaced(lab, alice):
     dev = objects("pods", lab.ns("ide"))[0]["metadata"]["uid"]
     kubectl("-n", NS, "delete", "pod", "-l", "app.kubernetes.io/name=codinglab", "--timeout=90s")
     lab.ready()
-    assert alice.ssh("cat note.txt", "shop").stdout == "in-42-the-pod\n"
+    wait_until("programs run in the dev pod", lambda: alice.ssh("cat note.txt", "shop", check=False).stdout == "in-42-the-pod\n", 90, 1)
     assert objects("pods", lab.ns("ide"))[0]["metadata"]["uid"] == dev
     alice.ssh("scale was=2", "shop", timeout=300)
     wait_until("two answer", lambda: len([p for p in objects("pods", lab.ns("prod"), "-l", "codinglab/tier=was") if p["status"]["phase"] == "Running"]) == 2, 60)
