@@ -14,6 +14,8 @@
 #include "sshd/conn/link.h"
 
 #define FORWARD_HOST_MAX 64
+#define FORWARD_PATH_MAX 107
+#define FORWARD_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:_"
 #define FORWARD_NOTES 20 /* refusals that are logged */
 
 /*
@@ -26,13 +28,17 @@ ssh_message forward_keep(ssh_message msg)
 	return mem_dup(msg, malloc_usable_size(msg));
 }
 
-/* A name or address that may stand in the line as it is. */
+static bool only(const char *text, size_t most, const char *chars)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	return n > 0 && n <= most && strspn(text, chars) == n;
+}
+
+/* A name or address that may stand in the line as it is; nor does a path need quotes. */
 static bool plain(const char *host)
 {
-	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:_";
-	size_t n = host ? strlen(host) : 0;
-
-	return n > 0 && n <= FORWARD_HOST_MAX && strspn(host, ok) == n && host[0] != '-';
+	return only(host, FORWARD_HOST_MAX, FORWARD_PLAIN) && host[0] != '-';
 }
 
 void forward_say(const char *why)
@@ -44,30 +50,43 @@ void forward_say(const char *why)
 		link_note(why);
 }
 
-bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct chan *c))
+static bool ask(ssh_message msg, const char *line, void (*listen)(struct chan *c))
 {
-	const char *host = ssh_message_channel_request_open_destination(msg);
-	int port = ssh_message_channel_request_open_destination_port(msg), n = 0;
-	char line[FORWARD_HOST_MAX + 32];
-	struct chan *c = chan_new(true);
+	struct chan *c = line ? chan_new(true) : NULL;
 
-	if (!c || !plain(host) || port < 1) {
-		forward_say(c ? "codinglab: forwarding: not a host and port of a project" :
-		    "codinglab: forwarding: too many connections at once");
-		if (c)
-			chan_release(c);
+	if (!c) {
+		forward_say(line ? "codinglab: forwarding: too many connections at once" :
+		    "codinglab: forwarding: not a host and port, or a socket, of a project");
 		return false;
 	}
 	c->forward = forward_keep(msg);
 	c->no_status = true;
 	c->listen = listen;
-	n = snprintf(line, sizeof(line), "forward %s %d", host, port);
-	if (n > 0 && !conn.orphan)
+	if (!conn.orphan)
 		ask_open(c, true, line);
 	if (c->state == CHAN_ASKED && !conn.orphan)
 		return true;
 	chan_release(c);
 	return false;
+}
+
+bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct chan *c))
+{
+	const char *host = ssh_message_channel_request_open_destination(msg);
+	int port = ssh_message_channel_request_open_destination_port(msg);
+	char line[FORWARD_HOST_MAX + 32] = "";
+
+	if (plain(host))
+		snprintf(line, sizeof(line), "forward %s %d", host, port);
+	return ask(msg, line[0] && port > 0 ? line : NULL, listen);
+}
+
+bool forward_ask_path(ssh_message msg, const char *path, void (*listen)(struct chan *c))
+{
+	char line[FORWARD_PATH_MAX + 32];
+
+	snprintf(line, sizeof(line), "forward-path %s", path);
+	return ask(msg, only(path, FORWARD_PATH_MAX, FORWARD_PLAIN "/+=,@%") ? line : NULL, listen);
 }
 
 void forward_refuse(struct chan *c, const char *why)

@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include "sshd/conn/chan.h"
 
+/* As forward_ask(), for a socket in the dev container by its path. */
+bool forward_ask_path(ssh_message msg, const char *path, void (*listen)(struct chan *c));
+
 #define FORWARD_MOST (MONITOR_CHANNELS - MONITOR_SESSIONS)
 
 /* The client asks for one; false when it is refused at once.  listen is called once the channel is

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "sshd/conn/conn.h"
 #include "sshd/conn/link.h"
+#include "sshd/conn/packet.h"
 #include "sshd/conn/request.h"
 
 #define LOGIN_KEX "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256," \
@@ -142,7 +143,7 @@ void login_prepare(void)
 	if (ssh_init() != SSH_OK)
 		log_fatal("libssh does not start");
 	conn.bind = ssh_bind_new();
-	conn.session = ssh_new();
+	conn.session = packet_session_new();
 	if (!conn.bind || !conn.session)
 		log_fatal("libssh gives no session");
 	bind_set(SSH_BIND_OPTIONS_PROCESS_CONFIG, &no);

@@ -9,6 +9,7 @@
 #include "sshd/conn/chan.h"
 #include "sshd/conn/forward.h"
 #include "sshd/conn/link.h"
+#include "sshd/conn/packet.h"
 #include "sshd/conn/pump.h"
 
 #define REQUEST_SFTP "sftp-server" /* the verb program runs it in the project's container */
@@ -184,16 +185,20 @@ int request_message_cb(ssh_session session, ssh_message msg, void *arg)
 {
 	static int notes;
 	int type = ssh_message_type(msg), sub = ssh_message_subtype(msg);
+	bool usable = conn.authed && !conn.closing;
+	char path[PACKET_PATH_MAX + 1];
 	const char *what = NULL;
 
 	if (type == SSH_REQUEST_AUTH)
 		conn.questions++; /* a method that is not offered */
 	else if (type == SSH_REQUEST_CHANNEL_OPEN && sub == SSH_CHANNEL_DIRECT_TCPIP)
-		return !conn.authed || conn.closing || !forward_ask(session, msg, request_listen);
-	else if (type == SSH_REQUEST_GLOBAL && conn.authed && !conn.closing)
+		return !usable || !forward_ask(session, msg, request_listen);
+	else if (type == SSH_REQUEST_CHANNEL_OPEN && sub == SSH_CHANNEL_UNKNOWN && usable && packet_path(path))
+		return !forward_ask_path(msg, path, request_listen);
+	else if (type == SSH_REQUEST_GLOBAL && usable)
 		return !back_ask(msg, sub == SSH_GLOBAL_REQUEST_CANCEL_TCPIP_FORWARD);
 	else if (type == SSH_REQUEST_CHANNEL_OPEN)
-		what = "this kind of channel (a socket by its path, X11)";
+		what = "this kind of channel";
 	if (what && conn.authed) {
 		char text[96] = "codinglab: not implemented: ";
 

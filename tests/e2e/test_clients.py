@@ -17,6 +17,7 @@ from lab import *
 BIG = int(os.environ.get("CODINGLAB_COPY_BYTES", 100 << 20))  # through one program's output and input
 SERVER = ("(setsid python3 -c \"import socket\ns=socket.create_server(('127.0.0.1',9100))\nwhile True:\n c=s.accept()[0]; f=c.makefile('rb'); q=f.read(); "
           "c.sendall(q[::-1]); f.close(); c.close()\" >/dev/null 2>&1 </dev/null &)")
+BY_PATH = SERVER.replace("socket.create_server(('127.0.0.1',9100))", "socket.socket(socket.AF_UNIX); s.bind('/tmp/x.sock'); s.listen()")
 
 
 class World:
@@ -26,6 +27,7 @@ class World:
         self.dir.mkdir()
         self.alice.ssh("project create shop --stack python")
         self.alice.ssh(SERVER, "shop")
+        self.alice.ssh(BY_PATH, "shop")
         subprocess.run(["puttygen", self.alice.key, "-o", self.dir / "key.ppk"], check=True, capture_output=True)
         self.host_key = " ".join((lab.dir / "known_hosts").read_text().split("\n")[0].split()[1:3])
         self.finger = subprocess.run(["ssh-keygen", "-lf", lab.dir / "known_hosts"], capture_output=True, text=True, check=True).stdout.split()[1]
@@ -119,7 +121,7 @@ def test_asyncssh_ten_programs_and_connections_at_once(w):
 
 
 def test_what_an_editors_remote_mode_asks_for(w):
-    """A script on the stdin of sh, a server of its own on a port, files by sftp; a socket by its path is refused with the reason."""
+    """A script on the stdin of sh, a server of its own on a port or at a socket by its path, files by sftp."""
     script = b"set -e\nmkdir -p ~/.remote\necho listening=9100\nuname -s\ncat /etc/os-release | head -1\nrm -r ~/.remote\n"
     p = subprocess.run(w.alice.argv("shop", "-T", "-D", str(free_port())) + ["sh", "-s"], input=script, capture_output=True, timeout=60)
     assert p.returncode == 0 and p.stdout.startswith(b"listening=9100\nLinux\n"), p
@@ -131,20 +133,29 @@ def test_what_an_editors_remote_mode_asks_for(w):
                 await f.write(b"hello")
             assert await sftp.getsize("deep/er/file") == 5
             await sftp.rmtree("deep")
-        try:
-            await c.open_unix_connection("/tmp/x.sock")
-            raise AssertionError("a socket by its path")
-        except asyncssh.ChannelOpenError:
-            pass
+        reader, writer = await c.open_unix_connection("/tmp/x.sock")
+        writer.write(b"abc" * 1_000_000)
+        writer.write_eof()
+        assert await reader.read() == b"cba" * 1_000_000
+        for path in ("/tmp/none.sock", "/etc/passwd", "/tmp/a b", "relative", "/tmp/" + "x" * 200):
+            try:
+                await c.open_unix_connection(path)
+                raise AssertionError(path)
+            except asyncssh.ChannelOpenError:
+                pass
     w.asyncssh(job)
-    port = free_port()
-    p = subprocess.Popen([a if a != "LogLevel=ERROR" else "LogLevel=DEBUG1" for a in w.alice.argv("shop", "-N", "-v", "-L", f"{port}:/tmp/x.sock")],
+    port, other = free_port(), free_port()
+    p = subprocess.Popen([a if a != "LogLevel=ERROR" else "LogLevel=DEBUG1" for a in w.alice.argv("shop", "-N", "-v", "-L", f"{port}:/tmp/x.sock", "-L", f"{other}:/tmp/none.sock")],
                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(w.dir / "v", "wb"))
     try:
         wait_until("the port", lambda: subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True).stdout, 30)
         with socket.create_connection(("127.0.0.1", port), 20) as s:
+            s.sendall(b"hello")
+            s.shutdown(socket.SHUT_WR)
+            assert s.recv(10) == b"olleh"
+        with socket.create_connection(("127.0.0.1", other), 20) as s:
             assert s.recv(1) == b""
-        assert b"not implemented: this kind of channel" in (w.dir / "v").read_bytes()
+        assert b"/tmp/none.sock: No such file or directory" in (w.dir / "v").read_bytes()
     finally:
         p.kill()
         p.wait()

@@ -31,7 +31,7 @@ class World:
                                          f" LogLevel ERROR\n StrictHostKeyChecking accept-new\n UserKnownHostsFile {lab.dir}/known_hosts\n")
         self.ssh = f"ssh -F {self.dir}/config"
 
-    def run(self, *argv, check=True, input=b"", timeout=170):
+    def run(self, *argv, check=True, input=b"", timeout=170 + (BIG >> 22)):
         p = subprocess.run([str(a) for a in argv], input=input, capture_output=True, timeout=timeout, cwd=self.dir,
                            env={**os.environ, "GIT_SSH_COMMAND": self.ssh, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a",
                                 "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"})

@@ -201,6 +201,26 @@ static void test_odd_ends(void **state)
 		assert_int_equal(chan_all[i].state, CHAN_FREE);
 }
 
+static void test_a_socket_by_its_path(void **state)
+{
+	static const char *const odd[] = {"/tmp/a b", "/tmp/$(id)", "/tmp/a;b", "/tmp/\n", "/tmp/'", "/tmp/\xc3\xa9", NULL};
+	struct chan *c;
+
+	for (size_t i = 0; odd[i]; i++)
+		assert_false(forward_ask_path((ssh_message)(void *)question, odd[i], listen_to));
+	for (uint32_t type = heard(); type; type = heard())
+		assert_int_equal(type, MONITOR_NOTE);
+	assert_true(forward_ask_path((ssh_message)(void *)question, "/tmp/vscode-1@2,x.sock", listen_to));
+	assert_int_equal(heard(), MONITOR_OPEN);
+	assert_string_equal(msg.line, "forward-path /tmp/vscode-1@2,x.sock");
+	c = &chan_all[msg.channel];
+	grant(c);
+	assert_int_equal(write(theirs[1], "+", 1), 1);
+	turn(c);
+	assert_int_equal(fake_ssh_accepts, 1);
+	close_theirs();
+}
+
 static void test_a_limit_of_their_own(void **state)
 {
 	for (int i = 0; i < FORWARD_MOST; i++)
@@ -242,6 +262,7 @@ int main(void)
 	    T(test_another_first_byte_is_no_yes),
 	    T(test_refused_by_the_listener),
 	    T(test_odd_ends),
+	    T(test_a_socket_by_its_path),
 	    T(test_a_limit_of_their_own),
 	    T(test_the_gateway_says_goodbye),
 	};
