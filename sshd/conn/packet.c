@@ -7,7 +7,8 @@
 
 #include "base/log.h"
 
-#define PACKET_BUFFERS 4 /* of a new session; the last is the packet's that came */
+#define PACKET_BUFFERS 6 /* of a new session: its socket's two, packets out and in, an agent's two */
+#define PACKET_IN 3
 
 /* Ours, under the name of the library's function: its own calls come here. */
 ssh_buffer packet_buffer_new(void) __asm__("ssh_buffer_new");
@@ -62,7 +63,7 @@ static const uint8_t *string(const uint8_t **p, const uint8_t *end, uint32_t *le
 
 bool packet_path(char text[PACKET_PATH_MAX + 1])
 {
-	ssh_buffer b = packet_count == PACKET_BUFFERS ? packet_made[PACKET_BUFFERS - 1] : NULL;
+	ssh_buffer b = packet_count == PACKET_BUFFERS ? packet_made[PACKET_IN] : NULL;
 	const uint8_t *p = b ? ssh_buffer_get(b) : NULL, *end, *path;
 	uint32_t len, reserved;
 

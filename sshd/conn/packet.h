@@ -3,8 +3,8 @@
  * (direct-streamlocal@openssh.com) and drops what they say.  While its message callback runs, the buffer of
  * the packet still holds the rest, and reading a buffer is in its interface; only finding that buffer is
  * not.  So this process has ssh_buffer_new() itself, which calls libssh's, and knows the ones that a new session
- * makes: its socket's two, then those of packets out and in.  A library that makes others is noticed (there
- * are not four), and such channels are refused as they were.
+ * makes: its socket's two, those of packets out and in, its agent's two.  A library that makes more or
+ * fewer is noticed, and such channels are refused as they were.
  */
 #ifndef SSHD_CONN_PACKET_H
 #define SSHD_CONN_PACKET_H
