@@ -20,6 +20,7 @@
 #include "engine/broker/docker.h"
 
 #define WAIT_MS 5000
+#define SOCKET_WAIT_MS 20000 /* a port to listen at has no other way; what ends is seen at once */
 #define PTMX_MAJOR 5
 #define PTMX_MINOR 2
 
@@ -133,9 +134,9 @@ static int take_one(int sock, bool (*fits)(int fd), int *why)
 	return found;
 }
 
-static int wait_for_one(struct exec_pty *t, int stream, bool (*fits)(int fd), int *why)
+static int wait_for_one(struct exec_pty *t, int stream, int ms, bool (*fits)(int fd), int *why)
 {
-	int64_t end = clock_ms() + WAIT_MS;
+	int64_t end = clock_ms() + ms;
 	int sock = -1, found = -1;
 
 	while (sock < 0) {
@@ -165,13 +166,13 @@ int exec_pty_wait(struct exec_pty *t, int stream)
 {
 	int why = 0;
 
-	return wait_for_one(t, stream, is_master, &why);
+	return wait_for_one(t, stream, WAIT_MS, is_master, &why);
 }
 
 int exec_pty_wait_socket(struct exec_pty *t, int stream, int *why)
 {
 	*why = 0;
-	return wait_for_one(t, stream, is_stream, why);
+	return wait_for_one(t, stream, SOCKET_WAIT_MS, is_stream, why);
 }
 
 void exec_pty_close(struct exec_pty *t)
