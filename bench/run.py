@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
 
 import crowd  # noqa: E402
+import kube  # noqa: E402
 import panes  # noqa: E402
 import stacks  # noqa: E402
 import tables  # noqa: E402
@@ -41,7 +42,7 @@ def options():
     p.add_argument("--store", metavar="DIR", help="of images: build in this store and keep it (CODINGLAB_STORAGE=DIR uses it then)")
     p.add_argument("--into", metavar="FILE", help="of stacks and images: write the tables between their marks in this document too")
     p.add_argument("--sessions", default="", metavar='"N..."', help="of gateway: live sessions, one figure for each number (1 100 300; with --quick 1 4)")
-    p.add_argument("--parts", default="", metavar='"PART..."', help=f"of gateway: only these of {' '.join(crowd.PARTS)}")
+    p.add_argument("--parts", default="", metavar='"PART..."', help=f"only these: of gateway {' '.join(crowd.PARTS)}; of kube {' '.join(kube.PARTS)}")
     o = p.parse_args()
     o.seconds, o.runs = o.seconds or (5 if o.quick else 30), o.runs or (3 if o.quick else 10)
     o.warm = 1 if o.quick else 5
@@ -336,8 +337,13 @@ def case_images(lab, user, peer):
             subprocess.run(["rm", "-rf", "--one-file-system", store])
 
 
-BY_NAME = ("images", "stacks", "gateway", "throughput")  # long: not without being named
-ALONE = ("marks", "spin", "images")  # without the lab of the others
+def case_kube(lab, user, peer):
+    """an application on KUBECONFIG's cluster beside kubectl: scaling, idle, load; the engine with 2,000 projects on sim (only by name)"""
+    kube.bench(row, QUICK, OPTIONS.parts.split() or kube.PARTS)
+
+
+BY_NAME = ("images", "kube", "stacks", "gateway", "throughput")  # long: not without being named
+ALONE = ("kube", "marks", "spin", "images")  # without the lab of the others
 CASES = {n[5:]: f for n, f in list(globals().items()) if n.startswith("case_")}
 
 

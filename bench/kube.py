@@ -1,0 +1,203 @@
+"""`lab bench kube`: an application on a real cluster beside kubectl, and how the engine grows with the number of projects.
+
+The cluster is KUBECONFIG's (tests/cluster/up makes one).  What kubectl scales is a copy of the very Deployment that we scale, in the
+same namespace, taking turns with it.  The growth is measured on the backend sim, whose instances cost nothing.
+"""
+import http.client
+import json
+import os
+import pathlib
+import socket
+import time
+
+from cluster import OURS, KubeLab, kubectl, objects
+from lab import Lab, wait_until
+from load import Load
+from probe import median
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def rss(pid):
+    return next(int(line.split()[1]) << 10 for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS"))
+
+
+# -- on the cluster
+
+def copy_for_kubectl(lab):
+    """The Deployment of WAS once more, under a name and labels that are not ours."""
+    o = next(d for d in objects("deployments", lab.ns()) if d["metadata"]["name"] == "shop-was")
+    labels = {"app": "peer"}
+    o["metadata"] = {"name": "peer", "namespace": lab.ns(), "labels": labels}
+    o["spec"].update(replicas=1, selector={"matchLabels": labels})
+    o["spec"]["template"]["metadata"] = {"labels": labels}
+    o["spec"]["template"]["spec"].pop("affinity", None)
+    o.pop("status", None)
+    rules = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "peer", "namespace": lab.ns()},
+             "spec": {"podSelector": {"matchLabels": labels}, "ingress": [{}], "egress": [{}], "policyTypes": ["Ingress", "Egress"]}}
+    kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [o, rules]}))
+
+
+def timed(fn, *args, **kw):
+    start = time.monotonic()
+    fn(*args, **kw)
+    return time.monotonic() - start
+
+
+def scale_by_kubectl(lab, n):
+    kubectl("-n", lab.ns(), "scale", "deployment", "peer", f"--replicas={n}")
+    kubectl("-n", lab.ns(), "rollout", "status", "deployment/peer", "--timeout=180s")
+
+
+def gone(lab, labels, n):
+    wait_until("the others are gone", lambda: len(objects("pods", lab.ns(), "-l", labels)) == n, 180)
+
+
+def scale(lab, alice, row, rounds, to):
+    copy_for_kubectl(lab)
+    scale_by_kubectl(lab, 1)
+    ours, peer = [], []
+    for _ in range(rounds):
+        ours.append(timed(alice.ssh, f"scale was={to}", "shop", timeout=300))
+        alice.ssh("scale was=1", "shop", timeout=300)
+        gone(lab, f"{OURS},codinglab/tier=was", 1)
+        peer.append(timed(scale_by_kubectl, lab, to))
+        scale_by_kubectl(lab, 1)
+        gone(lab, "app=peer", 1)
+    kubectl("-n", lab.ns(), "delete", "deployment,networkpolicy", "peer")
+    row(f"kube: was 1 to {to}, all ready", median(ours), median(peer), "s", "kubectl scale", ("ratio", 1.1))
+
+
+def idle(lab, row, pods, seconds):
+    """Objects of ours that nothing changes: pods that no scheduler takes."""
+    like = objects("pods", lab.ns(), "-l", f"{OURS},codinglab/tier=was")[0]
+    labels = {**like["metadata"]["labels"], "codinglab/project": "999999"}
+    ns = f"{lab.prefix}-idle"
+    spec = {"schedulerName": "none", "containers": [{"name": "c", "image": "none"}]}
+    kubectl("create", "namespace", ns)
+    try:
+        kubectl("create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"idle-{i}", "namespace": ns, "labels": labels}, "spec": spec} for i in range(pods)]}))
+        time.sleep(5)
+        pid = lab.pid("engine")
+        before = cpu_seconds(pid)
+        time.sleep(seconds)
+        row(f"kube: engine, {pods} pods, no change", (cpu_seconds(pid) - before) / seconds * 100, None, "%", "", ("below", 1))
+    finally:
+        kubectl("delete", "namespace", ns, "--wait=false")
+
+
+def load(lab, alice, url, row, connections, seconds, times):
+    with Load(lab.edge_port, url, threads=connections, seconds=max(seconds, 600)) as l:
+        end = time.monotonic() + seconds
+        for _ in range(times):
+            alice.ssh("scale was=3", "shop", timeout=300)
+            alice.ssh("scale was=1", "shop", timeout=300)
+        time.sleep(max(0, end - time.monotonic()))
+    row(f"kube: {connections} conns, was 1-3-1 x {times}", len(l.failures), None, "lost", "", ("below", 0))
+    row("kube: requests meanwhile", l.ok, None, "", "", ("none", 0))
+
+
+# -- growth
+
+class Engine:
+    """REST on the engine's socket: as root, then as a user who may own projects."""
+
+    def __init__(self, lab):
+        self.path, self.uid = str(lab.dir / "s/run/engine.sock"), 0
+        self.done(self.call("POST", "/v1/images/build", {"ids": ["python", "python-run", "web", "postgresql"]})["id"])
+        self.uid = self.call("POST", "/v1/users", {"name": "grow"})["uid"]
+
+    def connect(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(120)
+        os.seteuid(self.uid)  # the engine asks the kernel who connects
+        try:
+            s.connect(self.path)
+        finally:
+            os.seteuid(0)
+        return s
+
+    def call(self, method, path, body=None):
+        c = http.client.HTTPConnection("engine")
+        c.sock = self.connect()
+        c.request(method, path, None if body is None else json.dumps(body), {"Connection": "close"})
+        r = c.getresponse()
+        data = json.loads(r.read() or b"{}")
+        c.close()
+        if r.status >= 300:
+            raise AssertionError(f"{method} {path}: {r.status} {data}")
+        return data
+
+    def done(self, op):
+        while True:
+            o = self.call("GET", f"/v1/ops/{op}")
+            if o["state"] == "done":
+                return
+            if o["state"] == "failed":
+                raise AssertionError(str(o))
+            time.sleep(0.01)
+
+
+def grow(row, projects, per_project):
+    """Memory and the time of one change as projects come: four points of the curve.  per_project: instances (a third tier has 1)."""
+    os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * projects + 16)
+    steps = sorted({max(1, projects // 8), max(1, projects // 4), max(1, projects // 2), projects})
+    with Lab(backend="sim") as lab:
+        e, pid, made, wide, curve = Engine(lab), lab.pid("engine"), 0, 0, []
+        empty = rss(pid)
+        for step in steps:
+            ops = []
+            while made < step:
+                made += 1
+                e.call("POST", "/v1/projects", {"name": f"p{made}", "stack": "python"})
+                ops.append(e.call("POST", f"/v1/projects/p{made}/ship", {})["id"])
+                if len(ops) >= 20:
+                    e.done(ops.pop(0))
+            for op in ops:
+                e.done(op)
+            ops = []
+            while wide < made and per_project > 3:
+                wide += 1
+                ops.append(e.call("PUT", f"/v1/projects/p{wide}/scale", {"was": per_project - 2})["id"])
+                if len(ops) >= 20:
+                    e.done(ops.pop(0))
+            for op in ops:
+                e.done(op)
+            times = []
+            for i in range(5):
+                start = time.monotonic()
+                e.done(e.call("PUT", "/v1/projects/p1/scale", {"web": 2 - i % 2})["id"])
+                times.append((time.monotonic() - start) * 1000)
+            curve.append((step, (rss(pid) - empty) / step / 1024, median(times)))
+            print(f"  {step:6} projects, {step * per_project:6} instances: {curve[-1][1]:8.1f} KiB each, a change in {curve[-1][2]:6.0f} ms", flush=True)
+        row(f"sim: memory a project, {projects}", curve[-1][1], curve[0][1], "KiB", f"with {steps[0]}", ("none", 0))
+        row(f"sim: a change, {projects} projects", curve[-1][2], curve[0][2], "ms", f"with {steps[0]}", ("ratio", 1.5))
+
+
+def bench(row, quick, parts):
+    if "grow" in parts:
+        grow(row, 40 if quick else 2000, 5)
+    if not {"scale", "idle", "load"} & set(parts):
+        return
+    if not os.environ.get("KUBECONFIG"):
+        raise SystemExit("kube: KUBECONFIG names no cluster; tests/cluster/up makes one and prints its file (CODINGLAB_TEST_CLUSTER=own with it)")
+    with KubeLab(images="python web postgresql") as lab:
+        alice = lab.user("alice")
+        alice.ssh("project create shop --stack python")
+        alice.ssh("ship", "shop", timeout=900)
+        url = alice.ssh("url", "shop").stdout.strip()
+        if "scale" in parts:
+            scale(lab, alice, row, 1 if quick else 5, 3 if quick else 6)
+        if "idle" in parts:
+            idle(lab, row, 20 if quick else 200, 10 if quick else 60)
+        if "load" in parts:
+            load(lab, alice, url, row, 10 if quick else 300, 5 if quick else 30, 1 if quick else 10)
+
+
+PARTS = ("grow", "scale", "idle", "load")
