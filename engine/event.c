@@ -142,7 +142,9 @@ forget(struct event_hub *h)
 static bool
 may_see(const struct subscriber *s, const struct pending *p)
 {
-	if (s->project != 0 && s->project != p->project)
+	bool of_all = p->project == 0 && strcmp(p->type, "backend.state") == 0; /* also on a project's screen */
+
+	if (s->project != 0 && s->project != p->project && !of_all)
 		return false;
 	if (s->op != 0 && s->op != p->op)
 		return false;

@@ -461,6 +461,16 @@ static int fetch(struct kube_api *a, struct call *c, const struct credential *wh
 	return fetch_run(&r, reply, err);
 }
 
+/* "URL: why", with a query of hundreds of bytes, becomes the cluster and why. */
+static void say_whom(const struct kube_api *a, struct cl_err *err)
+{
+	const char *why = strstr(err->message, ": ");
+	cl_autofree char *text = mem_printf("kubernetes: %.200s: %s", a->config.server, why ? why + 2 :
+	    err->message);
+
+	(void)mem_copy_str(err->message, sizeof(err->message), text);
+}
+
 /* *again_s: -1 not to be tried again, 0 as the caller likes, else after so many seconds. */
 static int once(struct kube_api *a, struct call *c, json_t **out, int *again_s, struct cl_err *err)
 {
@@ -478,6 +488,7 @@ static int once(struct kube_api *a, struct call *c, json_t **out, int *again_s, 
 			*again_s = err->code == CL_UNAVAILABLE || err->code == CL_TIMEOUT ? 0 : -1;
 			if (err->code == CL_TIMEOUT)
 				err->code = CL_UNAVAILABLE;
+			say_whom(a, err);
 			return -1;
 		}
 		if (reply.status != 401 || !a->config.plugin.command || renew == 1)
