@@ -26,7 +26,8 @@ struct git {
 	char *env[ENV_MAX];
 	int nenv;
 	char reason[GIT_LINE]; /* the last "fatal:" or "error:" line */
-	bool hostile;          /* the reason is what its check of objects found; later ones are of that */
+	bool settled;          /* that says why; complaints after it are of what follows from it */
+	bool hostile;          /* it is what git's check of objects found */
 	char line[GIT_LINE];
 	size_t len;
 	bool echo;              /* pass lines on */
@@ -170,13 +171,14 @@ static void clear(struct git *g)
 static void end_line(struct git *g)
 {
 	g->line[g->len] = '\0';
-	if (g->hostile)
-		;
-	else if (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0)
+	if (!g->settled && (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0))
 		mem_copy_str(g->reason, sizeof(g->reason), g->line + 7);
-	else if (strstr(g->line, "Permission denied") || strstr(g->line, "Host key"))
+	if (!g->settled && (strstr(g->line, "Permission denied") || strstr(g->line, "Host key"))) {
 		mem_copy_str(g->reason, sizeof(g->reason), g->line);
+		g->settled = true;
+	}
 	g->hostile = g->hostile || strncmp(g->line, "error: object ", 14) == 0;
+	g->settled = g->settled || g->hostile;
 	if (g->echo && g->len) {
 		g->line[g->len++] = '\n';
 		if (write(STDOUT_FILENO, g->line, g->len) < 0)
