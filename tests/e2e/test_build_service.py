@@ -7,9 +7,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 
 import cases
 from lab import Lab, wait_until
+
+
+RUN = f"{os.getpid()}-{time.time():.0f}"  # images of an earlier run that was killed are not these
 
 
 def stack(teacher, id, recipe, parent="python"):
@@ -18,7 +22,7 @@ def stack(teacher, id, recipe, parent="python"):
            "images": {"dev": {"id": id, "file": "Containerfile", "parent": parent},
                       "run": {"id": id + "-run", "file": "Containerfile.run", "parent": "python-run"}},
            "commands": {"run": ["true"], "serve": ["true"]}}
-    files = {"stack.json": json.dumps(row), "Containerfile": f"FROM localhost/codinglab/{parent}\n{recipe}\n",
+    files = {"stack.json": json.dumps(row), "Containerfile": f"FROM localhost/codinglab/{parent}\nENV RUN_OF_THE_TEST={RUN}\n{recipe}\n",
              "Containerfile.run": "FROM localhost/codinglab/python-run\n"}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
