@@ -324,13 +324,16 @@ def test_clone_by_http(lab, alice, git):
 
 def test_clone_by_ssh(lab, alice, git):
     """By the user's own key for git servers, which the first refusal shows; a server whose own key changed is refused."""
+    repository(git.root / "byssh.git", PYTHON)
     with Sshd(lab.dir / "gitd") as server:
-        url = f"ssh://root@127.0.0.1:{server.port}{git.root}/shop.git"
+        url = f"ssh://root@127.0.0.1:{server.port}{git.root}/byssh.git"
         p = alice.ssh(f"project create byssh --from {url}", check=False, timeout=200)
         assert p.returncode == 5 and "Let this key in there: ssh-ed25519 " in p.stderr, (p.returncode, p.stderr)
         server.let_in(re.search(r"ssh-ed25519 \S+", p.stderr).group(0))
         alice.ssh(f"project create byssh --from {url}", timeout=200)
         assert "main.py" in tree(work(alice, "byssh"))
+        p = alice.ssh(f"project create byssh2 --from {url}.not", check=False, timeout=200)
+        assert p.returncode not in (0, 10) and re.search("^codinglab: import: git: .* does not appear to be a git repository", p.stderr, re.M), p.stderr
         server.another_key()
         p = alice.ssh(f"project create byssh2 --from {url}", check=False, timeout=200)
         assert p.returncode not in (0, 10) and "ost key" in p.stderr, (p.returncode, p.stderr)

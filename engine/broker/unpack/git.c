@@ -171,7 +171,8 @@ static void clear(struct git *g)
 static void end_line(struct git *g)
 {
 	g->line[g->len] = '\0';
-	if (!g->settled && (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0))
+	if (!g->settled && (strncmp(g->line, "fatal: ", 7) == 0 || strncmp(g->line, "error: ", 7) == 0) &&
+	    (!g->reason[0] || !strstr(g->line, "Could not read from remote"))) /* that says nothing more */
 		mem_copy_str(g->reason, sizeof(g->reason), g->line + 7);
 	if (!g->settled && (strstr(g->line, "Permission denied") || strstr(g->line, "Host key"))) {
 		mem_copy_str(g->reason, sizeof(g->reason), g->line);
