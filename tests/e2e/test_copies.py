@@ -144,6 +144,8 @@ def test_a_push_to_deploy_deploys(w):
 def test_a_push_of_hostile_trees_reaches_nothing_else(w):
     """Into the checked-out branch, and into another one that is checked out then: what git in the project's container does not refuse
     is an ordinary folder of the workspace (`.git` of other file systems, a/b)."""
+    files = "git status --porcelain; sha256sum *"
+    kept = w.alice.ssh(files, "shop").stdout
     about = "ls -A ..; sha256sum .git/config; ls -A .git | grep -v -e ORIG_HEAD -e FETCH_HEAD"
     before = w.alice.ssh(about, "shop").stdout
     here, head = w.alice.ssh("git symbolic-ref --short HEAD; git rev-parse HEAD", "shop").stdout.split()
@@ -154,7 +156,7 @@ def test_a_push_of_hostile_trees_reaches_nothing_else(w):
         assert not there or name in (b"a/b", b".g\xe2\x80\x8cit"), name
         assert w.alice.ssh(about, "shop").stdout == before, name
         w.alice.ssh(f"git checkout -q -f {here} && git reset -q --hard {head} && git clean -qfd; git branch -q -D side{n}", "shop", check=False)
-    assert w.alice.ssh("cat new", "shop").stdout == "new\n"
+    assert w.alice.ssh(files, "shop").stdout == kept
 
 
 def test_refusals_say_why(w):
