@@ -22,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long", "e2e-kube")
 LONG = ("test_stacks", "test_packages", "test_maven_repositories", "test_php_ruby", "test_databases", "test_repository",
-        "test_runtime_faults", "test_limits")  # each with all that its stacks need built first; e2e tries test_stacks in part
+        "test_runtime_faults", "test_limits", "test_build_service")  # each with all that its stacks need built first; e2e tries test_stacks in part
 SOME_STACKS = "go django"  # of test_stacks e2e tries these, unless CODINGLAB_STACKS says others ("all")
 PROGRAMS = "codinglab codinglab-engine codinglab-broker codinglab-pty codinglab-net codinglab-copy codinglab-unpack codinglab-sshd codinglab-conn codinglab-tui codinglab-pane".split()
 LANES = 2
