@@ -5,7 +5,10 @@ import hashlib
 import os
 import pathlib
 import random
+import signal
+import socket
 import sqlite3
+import struct
 import sys
 import threading
 import time
@@ -62,6 +65,42 @@ def test_a_second_engine_on_the_same_state_is_refused():
                        env={"CODINGLAB_STATE": str(engine.state), "CODINGLAB_CONF": "/dev/null", "PATH": "/usr/bin:/bin"},
                        capture_output=True, text=True, timeout=60)
     assert p.returncode == 7 and p.stderr.startswith("codinglab: "), (p.returncode, p.stderr)
+    engine.healthy()
+
+
+def test_interrupted_calls_change_nothing():
+    """K9: stopped and woken all the time, clients that go away in the middle of an answer: every request is answered as ever."""
+    before = engine.get("/v1/projects").json
+    halt = threading.Event()
+
+    def disturb():
+        while not halt.is_set():
+            os.kill(engine.pid, signal.SIGSTOP)
+            os.kill(engine.pid, signal.SIGCONT)
+            time.sleep(0.001)
+
+    def leave():
+        while not halt.is_set():
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(str(engine.socket))
+                s.send(b"GET /v1/projects HTTP/1.1\r\nHost: x\r\n\r\n")
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=f) for f in (disturb, leave)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(150):
+            r = engine.get("/v1/projects")
+            assert (r.status, r.json) == (200, before), r
+        os.kill(engine.pid, signal.SIGPIPE)
+        assert engine.get("/v1/projects").json == before
+    finally:
+        halt.set()
+        for t in threads:
+            t.join()
+        os.kill(engine.pid, signal.SIGCONT)
     engine.healthy()
 
 
