@@ -54,27 +54,35 @@ static int progress_cb(void *arg, const char *data, size_t n)
 	return 0;
 }
 
-static void build_url(const struct broker *b, const char *file, const char *id, const char *parent,
-    char url[DOCKER_URL])
-{
-	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", id, RECIPE_PARENT, parent);
-	char *text = json_dumps(labels, JSON_COMPACT);
-	char ref[256], escaped[1024];
-
-	place_image(&b->place, id, NULL, ref, sizeof(ref));
-	docker_escape(text ? text : "{}", escaped, sizeof(escaped));
-	docker_url(url, "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s&memory=%lld",
-	    file, ref, escaped, (long long)config_int("images.build_memory_mb") << 20);
-	mem_free(text);
-	json_decref(labels);
-}
-
 /* A container engine that is not `lab`'s has one socket for everything. */
-static const char *builder(const struct broker *b)
+static bool has_builder(const struct broker *b)
 {
 	struct stat st;
 
-	return stat(b->builder.socket, &st) == 0 ? b->builder.socket : b->docker.socket;
+	return stat(b->builder.socket, &st) == 0;
+}
+
+static const char *builder(const struct broker *b)
+{
+	return has_builder(b) ? b->builder.socket : b->docker.socket;
+}
+
+/* Another container engine may want the name of a systemd slice there. */
+static void build_url(const struct broker *b, const struct image_wish *w, const char *parent,
+    char url[DOCKER_URL])
+{
+	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", w->id, RECIPE_PARENT, parent);
+	char *text = json_dumps(labels, JSON_COMPACT);
+	char ref[256], escaped[1024];
+
+	place_image(&b->place, w->id, NULL, ref, sizeof(ref));
+	docker_escape(text ? text : "{}", escaped, sizeof(escaped));
+	docker_url(url,
+	    "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s&memory=%lld%s%s",
+	    w->file, ref, escaped, (long long)config_int("images.build_memory_mb") << 20,
+	    has_builder(b) ? "&cgroupparent=" : "", has_builder(b) ? w->group : "");
+	mem_free(text);
+	json_decref(labels);
 }
 
 static int send_build_once(const char *socket, const char *url, const struct buf *tar, struct line *out,
@@ -207,27 +215,27 @@ static int take_rootfs(const struct broker *b, struct line *out, int timeout_s, 
 	    image_import_rootfs(b, out, err);
 }
 
-int image_build(const struct broker *b, const char *folder, const char *file, const char *id,
-    struct line *out, int timeout_s, char *digest, size_t size, struct cl_err *err)
+int image_build(const struct broker *b, const struct image_wish *w, struct line *out, char *digest,
+    size_t size, struct cl_err *err)
 {
 	char url[DOCKER_URL];
 	struct recipe r;
 	int rc;
 
-	if (strcmp(id, "base") == 0 && take_rootfs(b, out, timeout_s, err) < 0)
+	if (strcmp(w->id, "base") == 0 && take_rootfs(b, out, w->timeout_s, err) < 0)
 		return -1;
-	rc = recipe_load(&r, b, folder, file, err);
+	rc = recipe_load(&r, b, w->folder, w->file, err);
 	if (rc == 0) {
-		build_url(b, file, id, r.parent, url);
-		rc = send_build(builder(b), url, &r.context, out, timeout_s, err);
+		build_url(b, w, r.parent, url);
+		rc = send_build(builder(b), url, &r.context, out, w->timeout_s, err);
 	}
 	if (rc == 0)
-		rc = build_labels(b, folder, file, id, &r, out, err);
+		rc = build_labels(b, w->folder, w->file, w->id, &r, out, err);
 	recipe_clear(&r);
 	if (rc < 0)
 		return -1;
-	digest_of(b, id, digest, size);
-	return digest[0] ? 0 : err_set(err, CL_FAILED, "image %s: the build left no image", id);
+	digest_of(b, w->id, digest, size);
+	return digest[0] ? 0 : err_set(err, CL_FAILED, "image %s: the build left no image", w->id);
 }
 
 /* Our id of a listed image; -1 when it is not of this lab. */

@@ -246,38 +246,42 @@ int serve_long_build(struct serve *s, struct cl_err *err)
 	return rc;
 }
 
-struct recipe_request {
-	char folder[64], file[64], id[64];
-	int timeout_s;
-};
-
-static int recipe_body(struct serve *s, void *arg, struct cl_err *err)
+static int image_body(struct serve *s, void *arg, struct cl_err *err)
 {
 	struct line *out = mem_alloc(sizeof(*out));
-	struct recipe_request *r = arg;
+	const struct image_wish *w = arg;
 	char digest[128];
 
 	line_init(out, s->sock);
-	if (image_build(s->b, r->folder, r->file, r->id, out, r->timeout_s, digest, sizeof(digest),
-	    err) < 0)
+	if (image_build(s->b, w, out, digest, sizeof(digest), err) < 0) {
+		build_group_end(w->group); /* it may have run out of time */
 		return -1;
+	}
 	ipc_put_str(&s->out, digest);
 	return 0;
 }
 
+static void image_cleanup(const struct broker *b, void *arg)
+{
+	const struct image_wish *w = arg;
+
+	build_group_end(w->group);
+}
+
 int serve_long_image_build(struct serve *s, struct cl_err *err)
 {
-	struct recipe_request r;
+	struct image_wish w;
 
-	ipc_get_str(&s->in, r.folder, sizeof(r.folder));
-	ipc_get_str(&s->in, r.file, sizeof(r.file));
-	ipc_get_str(&s->in, r.id, sizeof(r.id));
-	r.timeout_s = (int)ipc_get_range(&s->in, 0, 86400);
+	ipc_get_str(&s->in, w.folder, sizeof(w.folder));
+	ipc_get_str(&s->in, w.file, sizeof(w.file));
+	ipc_get_str(&s->in, w.id, sizeof(w.id));
+	w.timeout_s = (int)ipc_get_range(&s->in, 0, 86400);
 	if (serve_parsed(s, err) < 0)
 		return -1;
-	if (!check_folder(r.folder) || !check_file(r.file) || !check_folder(r.id))
+	if (!check_folder(w.folder) || !check_file(w.file) || !check_folder(w.id))
 		return err_set(err, CL_USAGE, "request: folder, file or id: not allowed");
-	return serve_long_worker(s, recipe_body, NULL, &r, err);
+	build_group_name(w.group);
+	return serve_long_worker(s, image_body, image_cleanup, &w, err);
 }
 
 static int import_body(struct serve *s, void *arg, struct cl_err *err)

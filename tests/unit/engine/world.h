@@ -283,6 +283,8 @@ static inline int world_config(const char *source)
 	(void)snprintf(images, sizeof(images), "%s/images", source);
 	(void)setenv("CODINGLAB_IMAGES_DIR", images, 1);
 	(void)setenv("CODINGLAB_ENGINE_RECONCILE_MS", "50", 1);
+	/* no package proxy is up: builds would wait for it to know their registries */
+	(void)setenv("CODINGLAB_PROXY_ENABLED", "no", 1);
 	(void)setenv("CODINGLAB_CONF", "/dev/null", 1);
 	if (config_load(NULL, &argc, argv, &err) == 0)
 		return 0;
