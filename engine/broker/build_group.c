@@ -49,7 +49,7 @@ static bool is_in(const char *proc, const char *pid, const char *group)
 /* The descriptor is there before the look: a process id that is used again is not hit. */
 static bool end_one(const char *proc, const char *pid, const char *group)
 {
-	cl_autoclose int fd = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+	cl_autoclose int fd = (int)syscall(SYS_pidfd_open, strtol(pid, NULL, 10), 0);
 
 	return fd >= 0 && is_in(proc, pid, group) &&
 	    syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
