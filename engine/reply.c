@@ -2,6 +2,7 @@
 #include "engine/reply.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/reply_internal.h"
 
 void
@@ -10,6 +11,13 @@ reply_json(struct reply *p, int status, json_t *body)
 	json_decref(p->body);
 	p->status = status;
 	p->body = body;
+}
+
+void
+reply_text(struct reply *p, const char *text)
+{
+	mem_free(p->text);
+	p->text = mem_strdup(text);
 }
 
 void

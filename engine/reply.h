@@ -22,6 +22,8 @@ struct reply;
 struct stream;
 
 void reply_json(struct reply *p, int status, json_t *body); /* body is stolen */
+/* After reply_json(): its body as it was printed before; copied. */
+void reply_text(struct reply *p, const char *text);
 void reply_done(struct reply *p);                           /* 200 {"ok":true} */
 
 /* 0, or -1 with err, which `then` gets. */

@@ -32,7 +32,16 @@ info(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 static int
 openapi(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
 {
-	reply_json(p, 200, openapi_json(CL_VERSION));
+	/* Always the same, and long to make: printed once, or whoever asks often holds up the others. */
+	static json_t *doc;
+	static char *text;
+
+	if (doc == NULL) {
+		doc = openapi_json(CL_VERSION);
+		text = json_dumps(doc, JSON_COMPACT);
+	}
+	reply_json(p, 200, json_incref(doc));
+	reply_text(p, text);
 	return 0;
 }
 
