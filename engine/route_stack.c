@@ -94,6 +94,7 @@ static struct stack_change *stack_change_new(struct engine *e, struct cl_err *er
 
 	if (e->stacks_changing) {
 		err_set(err, CL_CONFLICT, "stacks: another one is being added or removed");
+		err_hint(err, "Try again in a moment");
 		return NULL;
 	}
 	e->stacks_changing = true;

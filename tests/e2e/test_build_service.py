@@ -134,7 +134,9 @@ def test_the_container_engines_end_is_told(lab, teacher):
 
 def test_what_was_added_goes(lab, teacher):
     for id in ("upper", "lower", "slow", "greedy", "modest", "endless", "second", "first", "cut"):
-        teacher.ssh(f"stack rm {id} -y")
+        # the one before is gone once it says so, its images a moment later
+        wait_until(f"{id} is removed", lambda id=id: teacher.ssh(f"stack rm {id} -y", check=False).returncode == 0, 60)
+        assert teacher.ssh(f"stack show {id}", check=False).returncode == 4
     names = lab.podman("images", "--format", "{{.Repository}}").split()
     assert not [n for n in names if n.rsplit("/", 1)[-1] in ("upper", "slow", "second", "cut")], names
 
