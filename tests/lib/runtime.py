@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import socket
@@ -21,8 +22,8 @@ import time
 
 from lab import DEV, ROOT, wait_until
 
-VERBS = ("PING APPLY REMOVE OBSERVE PROBE RUN LOGS EXEC BUILD IMAGE_BUILD IMAGE_LIST IMAGE_REMOVE VOLUME_REMOVE NETWORK_REMOVE "
-         "WORKSPACE_CREATE WORKSPACE_REMOVE WORKSPACE_READ USER_HOME SAVE SAVE_COPY LOAD LOAD_SWAP LOAD_DROP WATCH PUSH PULL IMAGE_PRUNE REPOSITORY_GC IMPORT TRANSFER STAGE_BEGIN STAGE_RUN STAGE_COMMIT STAGE_END CANCEL").split()
+PROTO = (ROOT / "engine/broker/broker_proto.h").read_text()
+VERBS = re.findall(r"^\tBROKER_(\w+)(?: = 0x400)?,", PROTO.split("enum broker_verb {")[1].split("};")[0], re.M)
 VERB = {name: 0x400 + i for i, name in enumerate(VERBS)}
 OK, ERROR, LINE, INSTANCE, IMAGE, DATA, CHANGE = range(0x480, 0x487)
 OPEN, RESIZE, SIGNAL = range(0x300, 0x303)
