@@ -144,7 +144,7 @@ def test_a_push_to_deploy_deploys(w):
 def test_a_push_of_hostile_trees_reaches_nothing_else(w):
     """Into the checked-out branch, and into another one that is checked out then: what git in the project's container does not refuse
     is an ordinary folder of the workspace (`.git` of other file systems, a/b)."""
-    files = "git status --porcelain; sha256sum *"
+    files = "git status --porcelain; find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 sha256sum"
     kept = w.alice.ssh(files, "shop").stdout
     about = "ls -A ..; sha256sum .git/config; ls -A .git | grep -v -e ORIG_HEAD -e FETCH_HEAD"
     before = w.alice.ssh(about, "shop").stdout
