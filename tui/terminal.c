@@ -416,6 +416,15 @@ struct terminal *terminal_new(struct ui *ui, const char *arg, struct cl_err *err
 	return t;
 }
 
+struct terminal *terminal_find_ended(const char *arg)
+{
+	for (int i = 0; i < PANE_TERMS && arg[0]; i++)
+		if (pane.seats[i] && pane.seats[i]->state == TERMINAL_ENDED &&
+		    strcmp(pane.seats[i]->arg, arg) == 0)
+			return pane.seats[i];
+	return NULL;
+}
+
 void terminal_free(struct terminal *t)
 {
 	if (!t)

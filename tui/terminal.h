@@ -45,6 +45,8 @@ struct terminal {
 struct terminal *terminal_new(struct ui *ui, const char *arg, struct cl_err *err);
 void terminal_free(struct terminal *t);
 void terminal_resize(struct terminal *t, int rows, int cols); /* the first one starts it */
+/* The one that ran arg (not "", a shell) and has ended, or NULL: what is run again needs no further tab. */
+struct terminal *terminal_find_ended(const char *arg);
 void terminal_restart(struct terminal *t);
 /* Bytes for the program; what it does not take at once is kept, up to 16 MiB.  -1: full. */
 int terminal_type(struct terminal *t, const char *p, size_t n);

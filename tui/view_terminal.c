@@ -65,11 +65,25 @@ static bool closing_cb(struct terminal *t)
 	return v->focused;
 }
 
+static void leave_back(struct view_terminal *vt)
+{
+	scrollback_free(vt->back);
+	vt->back = NULL;
+	vt->dragging = false;
+	view_redraw(&vt->v);
+}
+
 static struct view *create(struct ui *ui, const char *arg, struct cl_err *err)
 {
-	struct terminal *t = terminal_new(ui, arg, err);
+	struct terminal *t = terminal_find_ended(arg);
 	struct view_terminal *vt;
 
+	if (t) {
+		leave_back(of(t->owner));
+		terminal_restart(t);
+		return t->owner;
+	}
+	t = terminal_new(ui, arg, err);
 	if (!t)
 		return NULL;
 	vt = mem_alloc(sizeof(*vt));
@@ -80,14 +94,6 @@ static struct view *create(struct ui *ui, const char *arg, struct cl_err *err)
 	t->changed = changed_cb;
 	t->closing = closing_cb;
 	return &vt->v;
-}
-
-static void leave_back(struct view_terminal *vt)
-{
-	scrollback_free(vt->back);
-	vt->back = NULL;
-	vt->dragging = false;
-	view_redraw(&vt->v);
 }
 
 static void free_cb(struct view *v)

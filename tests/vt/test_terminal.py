@@ -269,6 +269,21 @@ def test_run_shows_its_status_and_starts_again():
         d.expect_not("exited 3")
 
 
+def test_running_again_takes_no_further_tab():
+    with TermSession(project="shop") as s:
+        d = s.door(30, 100)
+        d.expect("Files")
+        d.settle()
+        runs = lambda: len([c for c in s.engine.calls if c[1].endswith("/exec")])
+        for n in range(11):  # more often than there may be terminals
+            before = runs()
+            d.type("<C-]><F5>" if n else "<F5>")
+            d.until("it is run", lambda before=before: runs() == before + 1)
+            d.settle(0.5)
+            d.expect("run: exited 3")
+        assert d.text().count("run: exited") == 1 and "are open already" not in d.text(), d.text()
+
+
 def test_leaving_a_shell_closes_its_tab():
     with terminal() as (s, d):
         d.type("exit<Enter>")
