@@ -122,26 +122,35 @@ int sock_nonblock(int fd, int on)
 	return fcntl(fd, F_SETFL, flags);
 }
 
-int sock_send_fd(int fd, char byte, int given)
+int sock_send_fds(int fd, char byte, const int *given, size_t n)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(int) * SOCK_FDS)];
 		struct cmsghdr align;
 	} control = {0};
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes)};
+	    .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	ssize_t n;
+	ssize_t sent;
 
+	if (n < 1 || n > SOCK_FDS) {
+		errno = EINVAL;
+		return -1;
+	}
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &given, sizeof(int));
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+	memcpy(CMSG_DATA(c), given, sizeof(int) * n);
 	do
-		n = sendmsg(fd, &m, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n == 1 ? 0 : -1;
+		sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == 1 ? 0 : -1;
+}
+
+int sock_send_fd(int fd, char byte, int given)
+{
+	return sock_send_fds(fd, byte, &given, 1);
 }
 
 int sock_recv_fd(int fd, char *byte, int *given)

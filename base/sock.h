@@ -12,7 +12,9 @@ int sock_connect(const char *path, int type, struct cl_err *err); /* blocking, c
 int sock_accept(int fd);                                         /* non-blocking, close-on-exec */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);        /* SO_PEERCRED; 0 or -1 */
 int sock_nonblock(int fd, int on);
-/* One byte, and a descriptor beside it (borrowed). 0, or -1 with errno. */
+#define SOCK_FDS 4
+/* One byte, and 1 to SOCK_FDS descriptors beside it (borrowed). 0, or -1 with errno. */
+int sock_send_fds(int fd, char byte, const int *given, size_t n);
 int sock_send_fd(int fd, char byte, int given);
 /* One byte, and the descriptor that may come with it (*given is the caller's; -1: none).  Also from a
  * pipe, where none can come.  As read(2): 1, 0 at the end, -1 with errno. */

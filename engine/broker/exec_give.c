@@ -51,25 +51,6 @@ void exec_give_env(const struct exec_pty *t, json_t *env)
 	json_array_append_new(env, json_string(text));
 }
 
-static bool send_pipes(int sock, const int fds[PIPES])
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * PIPES)];
-		struct cmsghdr align;
-	} control = {0};
-	char byte = 'p';
-	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * PIPES);
-	memcpy(CMSG_DATA(c), fds, sizeof(int) * PIPES);
-	return sendmsg(sock, &m, MSG_NOSIGNAL) == 1;
-}
-
 /* One that connected: is it the program's user?  Others learn nothing and hold nothing up. */
 static bool serve_one(int listener, uid_t uid, const int fds[PIPES])
 {
@@ -81,7 +62,7 @@ static bool serve_one(int listener, uid_t uid, const int fds[PIPES])
 	if (sock < 0 || sock_peer(sock, &who, &gid, &pid) < 0)
 		return false;
 	if (who == uid)
-		return send_pipes(sock, fds);
+		return sock_send_fds(sock, 'p', fds, PIPES) == 0;
 	log_warn("pipes of uid %u: asked for by uid %u in its container", (unsigned)uid, (unsigned)who);
 	return false;
 }
