@@ -74,13 +74,14 @@ static void build_url(const struct broker *b, const struct image_wish *w, const 
 	json_t *labels = json_pack("{s:s, s:s}", "codinglab.image", w->id, RECIPE_PARENT, parent);
 	char *text = json_dumps(labels, JSON_COMPACT);
 	char ref[256], escaped[1024];
+	bool own = has_builder(b);
 
 	place_image(&b->place, w->id, NULL, ref, sizeof(ref));
 	docker_escape(text ? text : "{}", escaped, sizeof(escaped));
 	docker_url(url,
 	    "/build?dockerfile=%s&t=%s&pull=false&rm=true&forcerm=true&labels=%s&memory=%lld%s%s",
 	    w->file, ref, escaped, (long long)config_int("images.build_memory_mb") << 20,
-	    has_builder(b) ? "&cgroupparent=" : "", has_builder(b) ? w->group : "");
+	    own ? "&cgroupparent=" : "", own ? w->group : "");
 	mem_free(text);
 	json_decref(labels);
 }

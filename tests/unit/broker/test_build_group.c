@@ -19,7 +19,8 @@
 #define CHILDREN 6
 
 static char proc[64];
-static pid_t child[CHILDREN];
+static pid_t child[CHILDREN]; /* 0: it was waited for */
+static pid_t folder[CHILDREN];
 
 static void write_group(pid_t pid, const char *lines)
 {
@@ -45,6 +46,7 @@ static int setup(void **state)
 			_exit(0);
 		}
 		assert_true(child[i] > 0);
+		folder[i] = child[i];
 	}
 	return 0;
 }
@@ -52,7 +54,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	for (int i = 0; i < CHILDREN; i++) {
-		cl_autofree char *dir = mem_printf("%s/%d", proc, (int)child[i]);
+		cl_autofree char *dir = mem_printf("%s/%d", proc, (int)folder[i]);
 		cl_autofree char *path = mem_printf("%s/cgroup", dir);
 
 		unlink(path);
@@ -94,19 +96,11 @@ static void whose_group_it_is_dies_and_nobody_else(void **state)
 
 static void one_that_has_gone_already_is_no_error(void **state)
 {
-	pid_t gone = child[0];
-
-	write_group(gone, "0::/codinglab-build-7-1a\n");
-	kill(gone, SIGKILL);
+	write_group(child[0], "0::/codinglab-build-7-1a\n");
+	kill(child[0], SIGKILL);
 	assert_true(was_killed(0, true));
 	assert_int_equal(build_group_kill(proc, "/codinglab-build-7-1a"), 0);
 	assert_int_equal(build_group_kill("/nowhere", "/codinglab-build-7-1a"), 0);
-	child[0] = gone; /* for the clean-up of its folder only */
-	cl_autofree char *dir = mem_printf("%s/%d/cgroup", proc, (int)gone);
-	unlink(dir);
-	dir[strlen(dir) - strlen("/cgroup")] = '\0';
-	rmdir(dir);
-	child[0] = 0;
 }
 
 /* On the machine as it is: no process has this group, and that is soon known. */
