@@ -21,46 +21,21 @@
 #include "sshd/conn/chan.h"
 #include "sshd/conn/life.h"
 #include "sshd/conn/pump.h"
+#include "tests/unit/conn/fake_listener.h"
 #include "tests/unit/conn/fake_ssh.h"
 
-static int listener, theirs[3] = {-1, -1, -1}, port;
-static struct ipc_in in;
-static struct monitor_msg msg;
-static char *question;
-
-static int listened;
-
-static void listen_to(struct chan *c)
-{
-	assert_non_null(c->ssh);
-	listened++;
-}
+static int theirs[3] = {-1, -1, -1}, port;
 
 static int setup(void **state)
 {
-	int pair[2];
-
 	signal(SIGPIPE, SIG_IGN);
-	fake_ssh_init();
-	assert_int_equal(ipc_pair(pair, NULL), 0);
-	listener = fcntl(pair[1], F_DUPFD_CLOEXEC, 20);
-	close(pair[1]);
-	if (pair[0] != CONN_MON_FD) {
-		assert_int_equal(dup2(pair[0], CONN_MON_FD), CONN_MON_FD);
-		close(pair[0]);
-	}
-	fcntl(listener, F_SETFL, O_NONBLOCK);
-	memset(&conn, 0, sizeof(conn));
-	conn.authed = true;
-	memset(chan_all, 0, sizeof(chan_all));
-	back_init(listen_to);
-	listened = 0;
-	fake_ssh_refusals = fake_ssh_tolds = fake_ssh_opens = 0;
-	fake_ssh_debug[0] = fake_ssh_opened[0] = '\0';
+	fake_listener_open();
+	back_init(fake_listener_count);
+	fake_ssh_tolds = fake_ssh_opens = 0;
+	fake_ssh_opened[0] = '\0';
 	fake_ssh_address = "localhost";
 	fake_ssh_listen = 7000;
 	fake_ssh_open = SSH_AGAIN;
-	question = mem_resize(NULL, 64, 1);
 	return 0;
 }
 
@@ -80,19 +55,8 @@ static int teardown(void **state)
 		c->client_closed = true;
 	life_sweep();
 	close_theirs();
-	close(listener);
-	close(CONN_MON_FD);
-	mem_free(question);
-	fake_ssh_clear();
+	fake_listener_close();
 	return 0;
-}
-
-static uint32_t heard(void)
-{
-	if (ipc_recv(listener, &in) != 1)
-		return 0;
-	assert_int_equal(monitor_decode(&msg, &in), 0);
-	return msg.type;
 }
 
 static bool ask(const char *address, int number)

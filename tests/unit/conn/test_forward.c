@@ -17,42 +17,17 @@
 #include "sshd/conn/forward.h"
 #include "sshd/conn/life.h"
 #include "sshd/conn/pump.h"
+#include "tests/unit/conn/fake_listener.h"
 #include "tests/unit/conn/fake_ssh.h"
 
-static int listener, ours[3], theirs[3];
-static struct ipc_in in;
-static struct monitor_msg msg;
-static char *question;
-
-static int listened;
-
-static void listen_to(struct chan *c)
-{
-	assert_non_null(c->ssh);
-	listened++;
-}
+static int ours[3], theirs[3];
 
 static int setup(void **state)
 {
-	int pair[2];
-
-	fake_ssh_init();
-	assert_int_equal(ipc_pair(pair, NULL), 0);
-	listener = fcntl(pair[1], F_DUPFD_CLOEXEC, 20);
-	close(pair[1]);
-	if (pair[0] != CONN_MON_FD) {
-		assert_int_equal(dup2(pair[0], CONN_MON_FD), CONN_MON_FD);
-		close(pair[0]);
-	}
-	fcntl(listener, F_SETFL, O_NONBLOCK);
-	memset(&conn, 0, sizeof(conn));
-	conn.authed = true;
-	memset(chan_all, 0, sizeof(chan_all));
-	fake_ssh_accepts = fake_ssh_refusals = 0;
-	fake_ssh_debug[0] = '\0';
+	fake_listener_open();
+	fake_ssh_accepts = 0;
 	fake_ssh_host = "localhost";
 	fake_ssh_port = 8000;
-	question = mem_resize(NULL, 64, 1);
 	return 0;
 }
 
@@ -61,25 +36,13 @@ static int teardown(void **state)
 	for (int i = 0; i < MONITOR_CHANNELS; i++)
 		if (chan_all[i].state != CHAN_FREE)
 			chan_release(&chan_all[i]);
-	close(listener);
-	close(CONN_MON_FD);
-	mem_free(question);
-	fake_ssh_clear();
+	fake_listener_close();
 	return 0;
-}
-
-/* The next thing the listener hears, 0 when there is none. */
-static uint32_t heard(void)
-{
-	if (ipc_recv(listener, &in) != 1)
-		return 0;
-	assert_int_equal(monitor_decode(&msg, &in), 0);
-	return msg.type;
 }
 
 static struct chan *ask(void)
 {
-	assert_true(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+	assert_true(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
 	assert_int_equal(heard(), MONITOR_OPEN);
 	return &chan_all[msg.channel];
 }
@@ -187,16 +150,16 @@ static void test_odd_ends(void **state)
 
 	for (size_t i = 0; i < CL_COUNT(hosts); i++) {
 		fake_ssh_host = hosts[i];
-		assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+		assert_false(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
 	}
 	fake_ssh_host = "localhost";
 	fake_ssh_port = 0;
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
 	for (uint32_t type = heard(); type; type = heard())
 		assert_int_equal(type, MONITOR_NOTE);
 	conn.orphan = true;
 	fake_ssh_port = 1;
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
 	for (int i = 0; i < MONITOR_CHANNELS; i++)
 		assert_int_equal(chan_all[i].state, CHAN_FREE);
 }
@@ -207,10 +170,10 @@ static void test_a_socket_by_its_path(void **state)
 	struct chan *c;
 
 	for (size_t i = 0; odd[i]; i++)
-		assert_false(forward_ask_path((ssh_message)(void *)question, odd[i], listen_to));
+		assert_false(forward_ask_path((ssh_message)(void *)question, odd[i], fake_listener_count));
 	for (uint32_t type = heard(); type; type = heard())
 		assert_int_equal(type, MONITOR_NOTE);
-	assert_true(forward_ask_path((ssh_message)(void *)question, "/tmp/vscode-1@2,x.sock", listen_to));
+	assert_true(forward_ask_path((ssh_message)(void *)question, "/tmp/vscode-1@2,x.sock", fake_listener_count));
 	assert_int_equal(heard(), MONITOR_OPEN);
 	assert_string_equal(msg.line, "forward-path /tmp/vscode-1@2,x.sock");
 	c = &chan_all[msg.channel];
@@ -224,8 +187,8 @@ static void test_a_socket_by_its_path(void **state)
 static void test_a_limit_of_their_own(void **state)
 {
 	for (int i = 0; i < FORWARD_MOST; i++)
-		assert_true(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
-	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, listen_to));
+		assert_true(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
+	assert_false(forward_ask(conn.session, (ssh_message)(void *)question, fake_listener_count));
 	for (int i = 0; i < MONITOR_SESSIONS; i++) {
 		struct chan *c = chan_new(false);
 
