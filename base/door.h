@@ -8,6 +8,7 @@
  *   door -----HELLO---> session      once, after ADMIT
  *   door --INPUT/RESIZE/ACK--> session
  *   session --FRAME--> door          one frame in flight: no new frame before its ACK
+ *   session --AGENT--> door          any time after a HELLO that offered one
  *   session --EXIT | SWITCH--> door  then the session closes
  *
  * Instead of ADMIT the listener may ask or tell something, and the session closes after its answer:
@@ -26,6 +27,8 @@
 #define DOOR_COLS_MIN 4
 #define DOOR_COLS_MAX 1000
 #define DOOR_MOST 64 /* of one session */
+#define DOOR_AGENT_MAX 64 /* bytes of its path, with the 0 */
+#define DOOR_OFFERS_AGENT "CODINGLAB_AGENT=offered"
 #define DOOR_AGE_MAX ((int64_t)1 << 50) /* ms */
 
 enum door_mode { DOOR_OWNER, DOOR_PAIR, DOOR_VIEW };
@@ -33,7 +36,8 @@ enum door_mode { DOOR_OWNER, DOOR_PAIR, DOOR_VIEW };
 enum door_type {
 	DOOR_ADMIT = 0x100, /* str user; u32 mode; str address                        */
 	DOOR_HELLO,         /* u32 version; u32 rows; u32 cols; str term;
-	                       u32 nenv (<= 64); nenv x { str "NAME=value" }          */
+	                       u32 nenv (<= 64); nenv x { str "NAME=value" }, among
+	                       them DOOR_OFFERS_AGENT when the client has one (ssh -A) */
 	DOOR_INPUT,         /* bytes (<= IPC_DATA_MAX) typed by the user              */
 	DOOR_RESIZE,        /* u32 rows; u32 cols                                     */
 	DOOR_ACK,           /* u32 frame: its last byte went into the SSH channel and
@@ -47,6 +51,9 @@ enum door_type {
 	                       door (from 1); str user; u32 mode; str address; u32 rows; u32 cols;
 	                       i64 age; i64 idle }                                    */
 	DOOR_KICKED,        /* u32 how many doors were told to go                     */
+	DOOR_AGENT,         /* str path, where in the dev container terminals look for the client's
+	                       agent ("": no longer); str project, "owner.name".  Only to a door that
+	                       offered it                                             */
 };
 
 #endif

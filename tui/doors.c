@@ -359,6 +359,7 @@ static void on_hello(struct door *d, struct ipc_in *m)
 	d->paint.colors = env.colors;
 	d->paint.ascii = d->info.ascii = doors_env_ascii(&env);
 	d->info.lang = doors_env_lang(&env);
+	d->info.agent = env.agent && d->info.mode == DOOR_OWNER;
 	d->info.dumb = strcmp(term, "dumb") == 0 || term[0] == 0;
 	d->plain = d->paint.colors == PAINT_COLORS_256 && !d->paint.ascii;
 	set_size(d, rows, cols);
@@ -662,6 +663,17 @@ int doors_end_others(struct doors *ds, const struct door *stays, int code, const
 void doors_switch(struct door *d, const char *target)
 {
 	end(d, -1, target);
+}
+
+void doors_agent(struct door *d, const char *path, const char *project)
+{
+	struct ipc_out *m = &d->all->msg;
+
+	ipc_begin(m, DOOR_AGENT);
+	ipc_put_str(m, path);
+	ipc_put_str(m, project);
+	if (ipc_send(d->fd, m) < 0)
+		log_warn("door of %s: it is not asked for its agent: %s", d->info.user, strerror(errno));
 }
 
 bool doors_pending(const struct doors *ds)

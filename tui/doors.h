@@ -33,6 +33,7 @@ struct doors_info {
 	bool small; /* too small for the IDE */
 	bool dumb;  /* TERM=dumb */
 	bool ascii; /* no UTF-8 */
+	bool agent; /* of an owner's client, for terminals (agent.h) */
 	const char *lang; /* "en" or "ko" */
 	int number;      /* what people call it: the lowest that was free */
 	int64_t since, used; /* clock_ms() of its hello and of its last input */
@@ -80,6 +81,8 @@ void doors_end_all(struct doors *ds, int code, const char *text);
 int doors_end_others(struct doors *ds, const struct door *stays, int code, const char *text);
 /* Move the client to another session: "" home, "project", "owner:project". */
 void doors_switch(struct door *d, const char *target);
+/* Have this door's client's agent at that path of the project's dev container; "": no longer. */
+void doors_agent(struct door *d, const char *path, const char *project);
 /* Are bytes still waiting to be written?  (before the process ends) */
 bool doors_pending(const struct doors *ds);
 

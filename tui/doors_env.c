@@ -2,6 +2,7 @@
 #include "tui/doors_env.h"
 
 #include <string.h>
+#include "base/door.h"
 #include "base/mem.h"
 
 enum term_paint_colors doors_env_colors(const char *term)
@@ -29,6 +30,8 @@ void doors_env_line(struct doors_env *e, const char *line)
 		mem_copy_str(e->lang, sizeof(e->lang), line + 5);
 	else if (strncmp(line, "NO_COLOR=", 9) == 0 && line[9])
 		e->colors = PAINT_COLORS_NONE;
+	else if (strcmp(line, DOOR_OFFERS_AGENT) == 0)
+		e->agent = true;
 }
 
 /* LC_ALL, then LC_CTYPE, then LANG decide, as in every other program. */

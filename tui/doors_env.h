@@ -11,6 +11,7 @@
 struct doors_env {
 	char all[64], ctype[64], lang[64];
 	enum term_paint_colors colors;
+	bool agent; /* it has one that terminals may use */
 };
 
 /* Names of terminals say little; colours are refused only to those known to lack them. */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/client/client.h"
+#include "tui/agent.h"
 #include "tui/chrome.h"
 #include "tui/command.h"
 #include "tui/doors.h"
@@ -226,6 +227,7 @@ static void attach_cb(void *arg, struct door *d)
 	}
 	take_language(s, info);
 	take_size(s, info);
+	agent_doors();
 	set_present(s);
 	s->ui.redraw = true;
 }
@@ -267,6 +269,7 @@ static void gone_cb(void *arg)
 
 	if (s->closing)
 		return;
+	agent_doors();
 	set_present(s);
 	if (s->opened && doors_count(s->ui.doors) == 0)
 		tabs_save(&s->ui); /* a session may be killed any time later */
@@ -482,6 +485,7 @@ int session_run(const struct ui_info *info)
 	init_loop(s);
 	init_layout(ui);
 	ui->doors = doors_new(&ui->loop, info->listen_fd, 0, &door_ops, s);
+	agent_init(ui->doors, info->project_ref);
 	doors_set_mouse(ui->doors, config_bool("tui.mouse"));
 	ui->client = client_new(&ui->loop, info->socket);
 	s->limits = (struct limits){ .doors = ui->doors, .warn = warn_cb, .over = over_cb, .arg = s };

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/pane.h"
 #include "base/sock.h"
+#include "tui/agent.h"
 #include "tui/pane_client.h"
 #include "tui/pane_keys.h"
 
@@ -334,12 +335,22 @@ static void put_instance(json_t *body, const char *s)
 		json_object_set_new(body, "environment", json_string(env));
 }
 
+static void put_agent(json_t *body)
+{
+	const char *path = agent_path();
+
+	if (path)
+		json_object_set_new(json_object_get(body, "env"), "SSH_AUTH_SOCK", json_string(path));
+}
+
 static json_t *request(const struct terminal *t)
 {
 	json_t *body = json_pack("{s:b, s:i, s:i, s:{s:s, s:s, s:s}}", "tty", 1, "rows", t->rows,
 	    "cols", t->cols, "env", "TERM", "xterm-256color", "COLORTERM", "truecolor", "LANG",
 	    "C.UTF-8");
 
+	if (strncmp(t->arg, "enter ", 6) != 0)
+		put_agent(body);
 	if (strcmp(t->arg, "run") == 0)
 		json_object_set_new(body, "run", json_true());
 	else if (strcmp(t->arg, "test") == 0 || strcmp(t->arg, "repl") == 0 ||

@@ -88,6 +88,14 @@ static int in_dev(struct verb_ctx *ctx, const char *how, const char *where)
 	return verb_out_error(ctx, &err);
 }
 
+/* Whatever the connection is for: its screen may have gone on to another project. */
+static int for_terminals(struct verb_ctx *ctx, const char *project, const char *path)
+{
+	ctx->project = project;
+	ctx->tier = "";
+	return in_dev(ctx, "agent", path);
+}
+
 bool verb_forward_line(struct verb_ctx *ctx, const char *line, int *rc)
 {
 	static const struct {
@@ -98,6 +106,10 @@ bool verb_forward_line(struct verb_ctx *ctx, const char *line, int *rc)
 
 	if (n == 3 && strcmp(words[0], "forward") == 0) {
 		*rc = forward(ctx, words[1], words[2]);
+		return true;
+	}
+	if (n == 3 && strcmp(words[0], "forward-agent") == 0) {
+		*rc = for_terminals(ctx, words[1], words[2]);
 		return true;
 	}
 	for (size_t i = 0; n == 2 && i < CL_COUNT(kinds); i++)

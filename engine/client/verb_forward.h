@@ -7,6 +7,7 @@
  *   forward-path PATH      a connection to a socket in the dev container, by its path
  *   forward-listen PORT    a port of the dev container's loopback to listen at, 0 = any free one
  *   forward-agent PATH     a socket of the dev container to listen at
+ *   forward-agent PROJECT PATH  the same in that project's, in the place of the one that is there
  *
  * The program that does it runs in there (engine/broker/pty/dial.h, listen.h).  Where its socket can come
  * out of the container it goes on over our stdout, with the byte '+'; else our stdin and stdout are

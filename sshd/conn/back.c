@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/door.h"
 #include "base/mem.h"
 #include "base/sock.h"
 #include "sshd/conn/ask.h"
@@ -19,6 +20,7 @@
 struct back {
 	struct chan *c;          /* its program's place; NULL: this one is free */
 	bool agent;
+	const struct chan *door; /* whose session asked for the agent; NULL: for programs of the client */
 	bool listening;
 	char address[BACK_ADDRESS]; /* as the client named it */
 	int asked, port;         /* 0 asked for: any; the one that it is */
@@ -172,17 +174,18 @@ bool back_ask(ssh_message msg, bool is_cancel)
 
 /* --- the agent --- */
 
-static struct back *agent_place(void)
+static struct back *agent_place(const struct chan *door)
 {
 	for (struct back *b = backs; b < backs + BACK_MOST; b++)
-		if (b->c && b->agent)
+		if (b->c && b->agent && b->door == door)
 			return b;
 	return NULL;
 }
 
-bool back_agent(void)
+/* Is there a place for programs, or is one asked for? */
+static bool have_place(void)
 {
-	struct back *b = agent_place();
+	struct back *b = agent_place(NULL);
 	uint64_t r;
 	char path[sizeof(b->path)], line[sizeof(path) + 16];
 
@@ -202,7 +205,7 @@ bool back_agent(void)
 
 static void begin(struct chan *c)
 {
-	const struct back *b = agent_place();
+	const struct back *b = agent_place(NULL);
 	cl_autofree char *command = c->later;
 
 	c->later = NULL;
@@ -213,11 +216,47 @@ static void begin(struct chan *c)
 
 void back_agent_exec(struct chan *c, const char *command)
 {
-	const struct back *b = agent_place();
-
 	c->later = mem_strdup(command);
-	if (!b || b->listening)
+	if (!have_place() || agent_place(NULL)->listening)
 		begin(c);
+}
+
+/* What a session says is put into a line: its bytes may be plain ones only. */
+static bool plain(const char *text, const char *head)
+{
+	size_t n = strlen(head);
+
+	return strncmp(text, head, n) == 0 && text[n] &&
+	    strspn(text + n, "abcdefghijklmnopqrstuvwxyz0123456789-./") == strlen(text + n) &&
+	    !strstr(text, "..");
+}
+
+void back_agent_door(struct chan *door, const char *path, const char *project)
+{
+	struct back *b = agent_place(door);
+	char line[MONITOR_TEXT_MAX + DOOR_AGENT_MAX + 32];
+
+	if (b && strcmp(b->path, path) == 0 && !b->c->client_closed)
+		return;
+	back_door_over(door);
+	if (!door->agent || !plain(path, "/tmp/codinglab-agent-") || !plain(project, ""))
+		return;
+	snprintf(line, sizeof(line), "forward-agent %s %s", project, path);
+	b = place_new(line);
+	if (!b)
+		return;
+	b->agent = true;
+	b->door = door;
+	mem_copy_str(b->path, sizeof(b->path), path);
+}
+
+void back_door_over(const struct chan *door)
+{
+	for (struct back *b = backs; b < backs + BACK_MOST; b++)
+		if (b->c && b->door == door) {
+			b->c->client_closed = true; /* life_sweep() ends it */
+			b->door = b->c; /* whoever has that door's number next is another */
+		}
 }
 
 /* The agent's place is there, or will not be. */
@@ -239,7 +278,7 @@ void back_over(struct chan *c)
 	if (b->ask)
 		answer(b->ask, -1, 0);
 	b->ask = NULL;
-	if (b->agent)
+	if (b->agent && !b->door)
 		agent_known();
 }
 
@@ -275,9 +314,9 @@ static void begin_listening(struct chan *c)
 	if (n == 1 && sign == '+' && fd >= 0 && forward_join(c, fd)) {
 		b->listening = true;
 		b->port = b->agent ? 0 : b->asked ? b->asked : port_of(c->out);
-		if (b->agent)
+		if (b->agent && !b->door)
 			agent_known();
-		else
+		else if (!b->agent)
 			answer(b->ask, 1, b->port);
 		b->ask = NULL;
 		return;

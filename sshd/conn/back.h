@@ -1,8 +1,12 @@
 /*
  * Connections from a dev container to the client: ports that -R wants listened at, and the client's agent
  * (-A).  Each place to listen at is a program of the listener's, as with forward.h (the lines
- * "forward-listen PORT" and "forward-agent PATH"); its listening socket comes out of the container to us,
- * and each connection accepted there is offered to the client as a channel.
+ * "forward-listen PORT", "forward-agent PATH" and "forward-agent PROJECT PATH"); its listening socket comes
+ * out of the container to us, and each connection accepted there is offered to the client as a channel.
+ *
+ * The agent has one place for all programs of the connection, and one for each door whose session asks
+ * for it: terminals outlive connections, so theirs is at a path of the session's choice, and goes
+ * with the door.
  *
  *   -R   ASKED --granted--> waits for the socket --'+', socket--> listens --cancel, end of program--> over
  *          |__________________________|__refused, reason on stderr__> over
@@ -23,10 +27,12 @@
 void back_init(void (*listen)(struct chan *c));
 /* The client asks for a port, or that it is given up; false when it is refused at once. */
 bool back_ask(ssh_message msg, bool cancel);
-/* The client offers its agent: have a place for it.  False: there can be none. */
-bool back_agent(void);
-/* Run the command once that place is there (or refused: then without). */
+/* Run the command once there is a place for the client's agent (or that is refused: then without). */
 void back_agent_exec(struct chan *c, const char *command);
+/* The session behind this door wants the agent at that path of the project's dev container; "": no longer. */
+void back_agent_door(struct chan *door, const char *path, const char *project);
+/* The door leads there no more. */
+void back_door_over(const struct chan *door);
 /* Its program said something, or somebody connects. */
 void back_ready(struct chan *c);
 /* The listener refused its program. */

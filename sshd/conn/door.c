@@ -10,6 +10,7 @@
 #include "base/door.h"
 #include "base/mem.h"
 #include "sshd/conn/ask.h"
+#include "sshd/conn/back.h"
 #include "sshd/conn/out.h"
 
 static struct ipc_out door_out;
@@ -23,14 +24,18 @@ static bool send_out(struct chan *c)
 
 void door_hello(struct chan *c)
 {
+	bool offers = c->agent && c->nenv < MONITOR_ENV_MAX;
+
 	ipc_begin(&door_out, DOOR_HELLO);
 	ipc_put_u32(&door_out, DOOR_VERSION);
 	ipc_put_u32(&door_out, (uint32_t)c->rows);
 	ipc_put_u32(&door_out, (uint32_t)c->cols);
 	ipc_put_str(&door_out, c->term);
-	ipc_put_u32(&door_out, (uint32_t)c->nenv);
+	ipc_put_u32(&door_out, (uint32_t)(c->nenv + offers));
 	for (int i = 0; i < c->nenv; i++)
 		ipc_put_str(&door_out, c->env[i]);
+	if (offers)
+		ipc_put_str(&door_out, DOOR_OFFERS_AGENT);
 	send_out(c);
 	c->resize_due = false;
 }
@@ -105,7 +110,18 @@ static void take_switch(struct chan *c)
 	ipc_get_str(&door_in, target, sizeof(target));
 	if (ipc_end(&door_in) < 0)
 		target[0] = '\0';
+	back_door_over(c);
 	ask_switch(c, target);
+}
+
+static void take_agent(struct chan *c)
+{
+	char path[DOOR_AGENT_MAX], project[MONITOR_TEXT_MAX];
+
+	ipc_get_str(&door_in, path, sizeof(path));
+	ipc_get_str(&door_in, project, sizeof(project));
+	if (ipc_end(&door_in) == 0)
+		back_agent_door(c, path, project);
 }
 
 void door_ready(struct chan *c)
@@ -126,6 +142,8 @@ void door_ready(struct chan *c)
 		take_exit(c);
 	} else if (door_in.type == DOOR_SWITCH) {
 		take_switch(c);
+	} else if (door_in.type == DOOR_AGENT) {
+		take_agent(c);
 	} else {
 		ipc_close_fds(&door_in);
 		chan_finish(c, 1, "codinglab: the session sent nonsense. Connect again");

@@ -16,6 +16,7 @@ static void release(struct chan *c)
 
 	if (c->back)
 		back_over(c);
+	back_door_over(c);
 	chan_release(c);
 	if (answered)
 		link_forget(id);

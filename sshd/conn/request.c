@@ -123,7 +123,7 @@ static void agent_cb(ssh_session session, ssh_channel channel, void *arg)
 	struct chan *c = arg;
 
 	if (c->state == CHAN_IDLE && !conn.closing)
-		c->agent = back_agent();
+		c->agent = true;
 }
 
 static void eof_cb(ssh_session session, ssh_channel channel, void *arg)

@@ -192,6 +192,10 @@ class Agent:
         argv = [f"IdentityAgent={self.sock}" if a == "IdentityAgent=none" else a for a in who.argv(project, "-A", *options)]
         return subprocess.run([*argv, line], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
+    def screen(self, who, project, *options):
+        argv = [f"IdentityAgent={self.sock}" if a == "IdentityAgent=none" else a for a in who.argv(project, "-tt", "-A", *options)]
+        return Screen(argv, 30, 110)
+
     def __exit__(self, *exc):
         self.p.kill()
         self.p.wait()
@@ -224,6 +228,77 @@ def test_another_member_cannot_use_it(w):
             assert w.alice.ssh(f"SSH_AUTH_SOCK={path} python3 /tmp/list.py", "shop").stdout.startswith("12 1")
         finally:
             holder.join()
+
+
+def keys_in(screen, word):
+    """What a terminal of the IDE gets of its agent: "12 1 0o140600", or how it failed."""
+    screen.send(f"clear; python3 /tmp/list.py 2>&1 | tail -n 1 | sed s/^/{word[0]}''{word[1:]}=/<Enter>")
+    return screen.expect(rf"{word}=([^\u2502]+)").group(1).strip()
+
+
+def terminal(screen):
+    screen.expect("main.py")
+    screen.send("<F4>")
+    screen.expect(r"\$ ")
+
+
+def test_terminals_of_the_ide_have_it(w):
+    with Agent(w) as a, a.screen(w.alice, "shop") as s:
+        terminal(s)
+        wait_until("the agent is there", lambda: keys_in(s, "first") == "12 1 0o140600", 20)
+        s.kill()  # without the client nobody answers
+        with w.alice.screen("shop", 30, 110) as t:
+            t.expect(r"\$ ")
+            assert "No such file" in keys_in(t, "alone") or "refused" in keys_in(t, "again")
+            with a.screen(w.alice, "shop") as u:  # the same terminal, another client with one: it is back
+                u.expect(r"\$ ")
+                wait_until("the agent is back", lambda: keys_in(t, "back") == "12 1 0o140600", 20)
+            wait_until("it went with the client", lambda: "12 1" not in keys_in(t, "gone"), 20)
+            w.alice.ssh("rm -f /tmp/codinglab-agent-*/agent", "shop")
+            t.send("clear; exit<Enter>")
+    assert "SSH_AUTH_SOCK" not in w.alice.ssh("env", "shop").stdout
+
+
+def test_the_newest_client_has_it(w):
+    with Agent(w) as a, Agent(w) as b, a.screen(w.alice, "shop") as s:
+        subprocess.run(["ssh-add", "-q", "-D"], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(b.sock)}, capture_output=True)
+        terminal(s)
+        wait_until("the first's", lambda: keys_in(s, "one") == "12 1 0o140600", 20)
+        with b.screen(w.alice, "shop") as t:
+            t.expect(r"\$ ")
+            wait_until("the second's, which has no key", lambda: keys_in(s, "two") == "12 0 0o140600", 20)
+        wait_until("the first's again", lambda: keys_in(s, "three") == "12 1 0o140600", 20)
+
+
+def test_no_other_member_has_a_terminals_agent(w):
+    with Agent(w) as a, a.screen(w.alice, "shop") as s:
+        terminal(s)
+        wait_until("the agent is there", lambda: keys_in(s, "mine") == "12 1 0o140600", 20)
+        for line in ("ls /tmp/codinglab-agent-*/", "for p in /tmp/codinglab-agent-*; do SSH_AUTH_SOCK=$p/agent python3 /tmp/list.py; rm -rf $p; done",
+                     "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep SSH_AUTH_SOCK; false"):
+            r = w.bob.ssh(line, "alice:shop", check=False)
+            assert r.returncode and "12 " not in r.stdout and "SSH_AUTH_SOCK" not in r.stdout, r
+        with w.bob.screen("alice:shop", 30, 110) as t:
+            terminal(t)
+            t.send("clear; echo agent=${SSH_AUTH_SOCK:-none}<Enter>")
+            t.expect("agent=none")
+        assert keys_in(s, "still") == "12 1 0o140600"
+
+
+def test_git_over_ssh_with_ones_own_key(w):
+    """From a terminal of the dev container to a server that knows the key which only the client's machine has: here this lab itself."""
+    w.alice.ssh("project create far --stack python")
+    with Agent(w) as a:
+        subprocess.run(["ssh-add", "-q", w.alice.key], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(a.sock)}, capture_output=True)
+        with a.screen(w.alice, "shop", "-R", f"7040:127.0.0.1:{w.lab.port}") as s:
+            terminal(s)
+            wait_until("the agent is there", lambda: keys_in(s, "git").startswith("12 2"), 20)
+            for line in ("export GIT_SSH_COMMAND='ssh -p 7040 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes'",
+                         "git clone -q alice@127.0.0.1:far /tmp/far; cd /tmp/far; echo pushed > new; git add new",
+                         "git -c user.name=a -c user.email=a@b commit -qm new; git push -q; echo pu''sh=$?"):
+                s.send(line + "<Enter>")
+            s.expect("push=0")
+    assert w.alice.ssh("cat new", "far").stdout == "pushed\n"
 
 
 def test_a_stopped_container_ends_it(w):

@@ -245,5 +245,78 @@ def test_served_nonsense_runs_nothing(_):
         assert p.returncode == 125 and not p.stdout, (bad, p)
 
 
+class Listening:
+    """`codinglab-pty agent PATH`: the socket that it hands out, and its end."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.door = Door().__enter__()
+        self.p = subprocess.Popen([HELPER, "agent", self.path], env={**os.environ, "CODINGLAB_PIPES": self.door.path}, stderr=subprocess.PIPE)
+        sock, _ = self.door.listener.accept()
+        with sock:
+            self.word, anc, *_ = sock.recvmsg(2, socket.CMSG_SPACE(4))
+        self.socket = socket.socket(fileno=array.array("i", anc[0][2])[0]) if anc else None
+        if self.socket:
+            self.socket.settimeout(10)
+        return self
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as c:
+            c.settimeout(10)
+            c.connect(self.path)
+            self.socket.accept()[0].close()
+            return c.recv(1) == b""
+
+    def end(self, sig=15):
+        self.p.send_signal(sig)
+        self.p.wait(30)
+
+    def __exit__(self, *exc):
+        self.p.kill()
+        self.p.communicate()
+        self.door.__exit__()
+        if self.socket:
+            self.socket.close()
+
+
+def test_an_agents_place_is_ones_own(_):
+    with tempfile.TemporaryDirectory() as d, Listening(f"{d}/mine/agent") as a:
+        st, inner = os.stat(f"{d}/mine"), os.stat(f"{d}/mine/agent")
+        assert a.word == b"m" and st.st_mode & 0o777 == 0o700 and inner.st_mode & 0o777 == 0o600, (a.word, st, inner)
+        assert a.answers()
+        a.end()
+        assert a.p.returncode == 0 and os.listdir(f"{d}/mine") == [], "its folder stays: nobody else gets the name"
+
+
+def test_the_newest_takes_the_place_over(_):
+    with tempfile.TemporaryDirectory() as d, Listening(f"{d}/mine/agent") as a, Listening(f"{d}/mine/agent") as b:
+        assert b.answers() and os.listdir(f"{d}/mine") == ["agent"]
+        a.end()  # removes no other's
+        assert b.answers()
+        b.end(9)  # leaves its socket behind, which holds up nobody
+        with Listening(f"{d}/mine/agent") as c:
+            assert c.answers()
+
+
+def test_a_strangers_folder_is_no_place_for_an_agent(_):
+    with tempfile.TemporaryDirectory() as d:
+        os.mkdir(f"{d}/open", 0o755)
+        os.chmod(f"{d}/open", 0o755)
+        os.mkdir(f"{d}/theirs", 0o700)
+        os.symlink("theirs", f"{d}/link")
+        open(f"{d}/file", "w").close()
+        folders = ["open", "link", "file", "none/deeper", "x" * 130]
+        if os.geteuid() == 0:
+            os.mkdir(f"{d}/other", 0o700)
+            os.chown(f"{d}/other", 12345, 12345)
+            folders.append("other")
+        for folder in folders:
+            with Listening(f"{d}/{folder}/agent") as a:
+                assert a.word[:1] == b"e" and a.socket is None and a.p.wait(30) == 1, (folder, a.word)
+        assert os.listdir(f"{d}/theirs") == []
+
+
 if __name__ == "__main__":
     sys.exit(bool(cases.main(globals(), None)))

@@ -7,6 +7,7 @@
  *   codinglab-pty take PROGRAM [ARGUMENT...]                   (take.h: no terminal, but pipes)
  *   codinglab-pty dial PORT|PATH                              (dial.h)
  *   codinglab-pty listen PORT|PATH                            (listen.h)
+ *   codinglab-pty agent PATH                                  (listen.h)
  *   codinglab-pty serve                                       (serve.h)
  *
  * It sends the pty's master over SOCKET (SCM_RIGHTS), keeps no copy, waits for the program and ends
@@ -77,7 +78,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "dial") == 0)
 		return dial_run(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "listen") == 0)
-		return listen_run(argv[2]);
+		return listen_run(argv[2], false);
+	if (argc == 3 && strcmp(argv[1], "agent") == 0)
+		return listen_run(argv[2], true);
 	if (argc >= 3 && strcmp(argv[1], "take") == 0)
 		return take_run(argv + 2);
 	if (argc == 2 && strcmp(argv[1], "serve") == 0)

@@ -407,7 +407,7 @@ static struct chan *session(void)
 	assert_non_null(c);
 	c->ssh = ssh_channel_new(NULL);
 	c->state = CHAN_IDLE;
-	c->agent = back_agent();
+	c->agent = true;
 	return c;
 }
 
@@ -417,12 +417,12 @@ static void test_a_program_waits_for_the_agent(void **state)
 	char path[128];
 	int fd;
 
-	assert_true(c->agent);
+	assert_int_equal(heard(), 0);
+	back_agent_exec(c, "make push");
 	assert_int_equal(heard(), MONITOR_OPEN);
 	assert_int_equal(strncmp(msg.line, "forward-agent /tmp/codinglab-agent-", 35), 0);
 	mem_copy_str(path, sizeof(path), msg.line + 14);
 	place = &chan_all[msg.channel];
-	back_agent_exec(c, "make push");
 	assert_int_equal(heard(), 0);
 	assert_int_equal(c->state, CHAN_IDLE);
 	hand_out(place);
@@ -445,11 +445,11 @@ static void test_a_program_goes_without_a_refused_agent(void **state)
 {
 	struct chan *c = session(), *gone = session();
 
+	back_agent_exec(c, "whoami");
+	back_agent_exec(gone, "never");
 	assert_int_equal(heard(), MONITOR_OPEN);
 	uint32_t place = msg.channel;
 
-	back_agent_exec(c, "whoami");
-	back_agent_exec(gone, "never");
 	gone->client_closed = true;
 	life_refused(place, 5, "codinglab: no project is named");
 	assert_int_equal(heard(), MONITOR_NOTE);
@@ -462,11 +462,116 @@ static void test_a_program_goes_without_a_refused_agent(void **state)
 	assert_int_equal(heard(), 0);
 }
 
+#define AGENT_PATH "/tmp/codinglab-agent-0123456789abcdef/agent"
+
+/* A door with the session that asks for the agent. */
+static struct chan *door(void)
+{
+	struct chan *c = session();
+
+	c->state = CHAN_DOOR;
+	return c;
+}
+
+static struct chan *asked_for_terminals(struct chan *d, const char *path)
+{
+	uint32_t type;
+
+	back_agent_door(d, path, "alice.shop");
+	while ((type = heard()) == MONITOR_FORGET)
+		;
+	assert_int_equal(type, MONITOR_OPEN);
+	assert_int_equal(strncmp(msg.line, "forward-agent alice.shop /tmp/codinglab-agent-", 46), 0);
+	assert_string_equal(msg.line + 25, path);
+	return &chan_all[msg.channel];
+}
+
+static void test_a_session_asks_for_the_agent(void **state)
+{
+	struct chan *d = door(), *place = asked_for_terminals(d, AGENT_PATH), *x;
+	int fd;
+
+	hand_out(place);
+	back_agent_door(d, AGENT_PATH, "alice.shop"); /* it is there already */
+	assert_int_equal(heard(), 0);
+	x = connected(place, &fd);
+	assert_true(x->to_agent);
+	assert_string_equal(fake_ssh_opened, "agent");
+	close(fd);
+	back_agent_exec(session(), "make push"); /* programs have a place of their own */
+	assert_int_equal(heard(), MONITOR_OPEN);
+	assert_int_equal(strncmp(msg.line, "forward-agent /tmp/", 19), 0);
+	back_agent_door(d, "", "alice.shop");
+	life_sweep();
+	assert_int_equal(place->state, CHAN_FREE);
+	assert_int_equal(asked_for_terminals(d, AGENT_PATH)->state, CHAN_ASKED);
+}
+
+static void test_the_agent_goes_with_the_door(void **state)
+{
+	struct chan *d = door(), *other = door();
+	struct chan *place = asked_for_terminals(d, AGENT_PATH), *theirs_too;
+
+	hand_out(place);
+	theirs_too = asked_for_terminals(other, AGENT_PATH);
+	assert_ptr_not_equal(theirs_too, place);
+	d->client_closed = true;
+	life_sweep();
+	life_sweep();
+	assert_int_equal(d->state, CHAN_FREE);
+	assert_int_equal(place->state, CHAN_FREE);
+	assert_int_equal(theirs_too->state, CHAN_ASKED);
+}
+
+static void test_another_path_takes_its_place(void **state)
+{
+	struct chan *d = door(), *first = asked_for_terminals(d, AGENT_PATH), *second;
+
+	hand_out(first);
+	second = asked_for_terminals(d, AGENT_PATH "-2"); /* a session that was started again */
+	life_sweep();
+	assert_int_equal(first->state, CHAN_FREE);
+	assert_int_equal(second->state, CHAN_ASKED);
+}
+
+static void test_a_program_that_ended_is_asked_for_again(void **state)
+{
+	struct chan *d = door(), *first = asked_for_terminals(d, AGENT_PATH);
+
+	hand_out(first);
+	life_exited(first->id, 0, 15); /* the container was restarted */
+	life_sweep();
+	assert_int_equal(first->state, CHAN_FREE);
+	asked_for_terminals(d, AGENT_PATH);
+}
+
+static void test_what_a_session_may_not_say(void **state)
+{
+	static const char *const paths[] = {"/etc/x", "/tmp/codinglab-agent-", "/tmp/codinglab-agent-a b",
+	    "/tmp/codinglab-agent-a\nforward 10.0.0.1 22", "/tmp/codinglab-agent-/../x", "tmp", "/tmp/codinglab-agent-'x'"};
+	struct chan *d = door();
+
+	for (size_t i = 0; i < CL_COUNT(paths); i++)
+		back_agent_door(d, paths[i], "alice.shop");
+	back_agent_door(d, AGENT_PATH, "");
+	back_agent_door(d, AGENT_PATH, "alice.shop; x");
+	d->agent = false; /* nor for who offered none */
+	back_agent_door(d, AGENT_PATH, "alice.shop");
+	assert_int_equal(heard(), 0);
+	d->agent = true;
+	asked_for_terminals(d, AGENT_PATH);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    T(test_a_session_asks_for_the_agent),
+	    T(test_the_agent_goes_with_the_door),
+	    T(test_another_path_takes_its_place),
+	    T(test_a_program_that_ended_is_asked_for_again),
+	    T(test_what_a_session_may_not_say),
 	    T(test_a_port_is_listened_at),
 	    T(test_any_port_is_told),
 	    T(test_a_connection_goes_to_the_client),
