@@ -31,6 +31,7 @@
 #include "engine/broker/container.h"
 #include "engine/broker/exec_give.h"
 #include "engine/broker/exec_internal.h"
+#include "engine/broker/exec_user.h"
 #include "engine/broker/exec_kill.h"
 #include "engine/broker/run.h"
 #include "engine/broker/ticket.h"
@@ -108,6 +109,8 @@ static int create(struct exec *x, const struct ticket *t, struct cl_err *err)
 		return -1;
 	if ((t->tty || x->give[0] >= 0 || x->socket) && running)
 		exec_pty_open(&x->pty, &x->b->place, t->name, j);
+	if (running)
+		exec_user_put(x->b, j, t);
 	json_decref(j);
 	if (!running) {
 		err_set(err, CL_PRECONDITION, "container %s: not running", t->name);
