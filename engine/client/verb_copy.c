@@ -8,7 +8,7 @@
 #include "base/name.h"
 #include "engine/client/verb_args.h"
 #include "engine/client/verb_out.h"
-#include "engine/client/verb_rest.h"
+#include "engine/client/verb_sftp.h"
 #include "engine/client/verbs.h"
 
 #define COPY_WORKSPACE "/workspace"
@@ -41,41 +41,15 @@ static int refuse(struct verb_ctx *ctx, const char *what)
 	struct cl_err err = {0};
 
 	err_set(&err, CL_USAGE, "%s: no project is named", what);
-	err_hint(&err, "Connect as user+project@host%s", strcmp(what, "sftp") == 0
-	    ? " (left out, it is the only one that you have), or name it first in the path of `scp -O`"
-	    " and rsync: host:PROJECT/PATH" :
-	    ", or name it first in the path: host:PROJECT/PATH");
+	err_hint(&err, "Connect as user+project@host, or name it first in the path: host:PROJECT/PATH");
 	return verb_out_error(ctx, &err);
-}
-
-/* The only project that the user sees, as -p takes it; false when there is none or a choice. */
-static bool only_project(struct verb_ctx *ctx, char *out, size_t size)
-{
-	json_t *all = NULL, *list, *p;
-	bool one;
-
-	if (verb_rest_call(ctx, "GET", "/v1/projects", NULL, &all) != 0)
-		return false;
-	list = json_object_get(all, "projects");
-	p = json_array_get(list, 0);
-	one = json_array_size(list) == 1;
-	if (one)
-		snprintf(out, size, "%s.%s", verb_out_str(p, "owner"), verb_out_str(p, "name"));
-	json_decref(all);
-	return one;
 }
 
 static int sftp(struct verb_ctx *ctx)
 {
 	static const char *const argv[] = {"/usr/lib/openssh/sftp-server", NULL};
-	char only[80];
 
-	if (!ctx->project[0]) {
-		if (!only_project(ctx, only, sizeof(only)))
-			return refuse(ctx, "sftp");
-		ctx->project = only;
-	}
-	return verb_exec_program(ctx, argv);
+	return ctx->project[0] ? verb_exec_program(ctx, argv) : verb_sftp_run(ctx);
 }
 
 /* What ssh-copy-id has the server's shell do: cat >> .ssh/authorized_keys.  Here an account's keys

@@ -3,7 +3,7 @@
  * themselves.  That half is the stock program in the project's dev container, as its user, in its
  * confinement; here it is only found out which project is meant.
  *
- *   sftp      with +project, or the only project there is; starts in /workspace
+ *   sftp      with +project: starts in /workspace; without: all projects as folders (verb_sftp.h)
  *   scp -O    with +project, or PROJECT/PATH
  *   rsync     with +project, or PROJECT/PATH
  *   ssh-copy-id                            adds keys to the account

@@ -217,19 +217,6 @@ def test_a_program_that_closes_early(w):
     wait_until("it ended with its client", lambda: w.alice.ssh("pgrep -c yes", "shop", check=False).stdout.strip() == "0", 20)
 
 
-def test_sftp_begins_in_the_only_project(w):
-    carol = w.lab.user("carol")
-    argv = lambda who: ["sftp", "-q", "-b", "-", *[{"-p": "-P"}.get(a, a) for a in who.argv()[1:]]]
-    r = subprocess.run(argv(carol), input=b"pwd\n", capture_output=True, timeout=60)
-    assert r.returncode and b"no project is named" in r.stderr, r
-    carol.ssh("project create one --stack python")
-    r = subprocess.run(argv(carol), input=b"pwd\nls\n", capture_output=True, timeout=60)
-    assert r.returncode == 0 and b"/workspace" in r.stdout and b"main.py" in r.stdout, r
-    carol.ssh("project create two --stack python")
-    r = subprocess.run(argv(carol), input=b"pwd\n", capture_output=True, timeout=60)
-    assert r.returncode and b"user+project@host" in r.stderr, r
-
-
 def test_ssh_copy_id_adds_a_key(w):
     home = w.dir / "home/.ssh"
     home.mkdir(parents=True)
