@@ -134,6 +134,8 @@ static void write_cache(FILE *f)
 	    "refresh_pattern -i \\.(whl|gz|tgz|bz2|xz|zst|zip|jar|war|pom|aar|mod|info|gem|crate|deb|rpm"
 	    "|phar|sha1|sha256|sha512|md5|asc|module|metadata)(\\?.*)?$ 525600 100%% 525600"
 	    " override-expire override-lastmod ignore-reload ignore-no-store ignore-private\n"
+	    "refresh_pattern /legacy\\.(zip|tar\\.gz)/[0-9a-f]{40}$ 525600 100%% 525600" /* composer's */
+	    " override-expire override-lastmod ignore-reload ignore-no-store ignore-private\n"
 	    "refresh_pattern . 0 0%% 0\n",
 	    config_str("proxy.dir"), (int)config_int("proxy.cache_mb"));
 }

@@ -3,6 +3,7 @@
 TLS (tests/lib/resigning.py), from the cache; builds reach nothing else; no authority is in a layer of an image.
 
 One lab, brought up again with other options for each part; the parts build on each other, in order."""
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -14,7 +15,15 @@ import cases
 from lab import *
 from resigning import NAME, Resigning
 
+CLASS = 6  # at once: two cores bear no more
 PIP = "python3 -m pip install --no-input --no-cache-dir --disable-pip-version-check -q --target"
+DOWNLOADS = "downloads.example"  # no registry of a stack: what CMake fetches comes from wherever a project says
+C_LIBRARY = {"CMakeLists.txt": "add_library(word STATIC word.c)\ntarget_include_directories(word PUBLIC .)\n",
+             "word.h": "const char *word(void);\n", "word.c": "#include \"word.h\"\nconst char *word(void)\n{\n\treturn \"installed\";\n}\n"}
+C_PROJECT = ("cmake_minimum_required(VERSION 3.25)\\nproject(use C)\\ninclude(FetchContent)\\n"
+             f"FetchContent_Declare(NAME URL https://{DOWNLOADS}/NAME-1.0.tar.gz)\\nFetchContent_MakeAvailable(NAME)\\n"
+             "add_executable(use main.c)\\ntarget_link_libraries(use word)\\n")
+C_PROGRAM = "#include <stdio.h>\\n#include <word.h>\\nint main(void)\\n{\\n\\tputs(word());\\n}\\n"
 FORGED = {  # stack: (how to make the package, install it in an empty folder, use it)
     "python": (lambda s, n: s.python(n, "1.0", "WORD = 'installed'"), f"{PIP} . NAME", "python3 -c 'import NAME; print(NAME.WORD)'"),
     "node": (lambda s, n: s.npm(n, "1.0.0", "module.exports = 'installed'"), "npm install --no-fund --no-audit --cache ./cache NAME",
@@ -22,6 +31,18 @@ FORGED = {  # stack: (how to make the package, install it in an empty folder, us
     "go": (lambda s, n: s.go(f"{n}.example/it", "v1.0.0", "package it\n\nconst Word = \"installed\"\n"),
            "printf 'module x\\n' >go.mod && GOSUMDB=off GOMODCACHE=$PWD/c GOFLAGS='-mod=mod -modcacherw' go get NAME.example/it@v1.0.0",
            "cat c/NAME.example/it@v1.0.0/it.go"),
+    "java": (lambda s, n: s.maven(n, "1.0", "installed"),
+             """cp -r "$OLDPWD/." . && sed -i '0,/<dependencies>/s//&<dependency><groupId>com.forged<\\/groupId><artifactId>NAME<\\/artifactId><version>1.0<\\/version>"""
+             """<\\/dependency>/' pom.xml && mvn -B -q -ntp -Dmaven.repo.local=$PWD/r compile""",
+             "unzip -p r/com/forged/NAME/1.0/NAME-1.0.jar word.txt"),
+    "ruby": (lambda s, n: s.gem(n, "1.0", "WORD = 'installed'"),
+             "printf 'source Gem.sources.to_a.first\ngem \"NAME\"\n' >Gemfile && export BUNDLE_PATH=$PWD/v BUNDLE_USER_HOME=$PWD/b && bundle install --quiet",
+             "bundle exec ruby -e 'require \"NAME\"; puts WORD'"),
+    "php": (lambda s, n: s.composer(n, "1.0.0", "<?php const WORD = 'installed';"),
+            "printf '{\"require\":{\"acme/NAME\":\"*\"}}' >composer.json && export COMPOSER_HOME=$PWD/h && composer update --no-interaction --no-progress --no-audit",
+            "php -r 'require \"vendor/autoload.php\"; echo WORD;'"),
+    "c": (lambda s, n: s.sources(n, "1.0", C_LIBRARY),
+          f"printf '{C_PROJECT}' >CMakeLists.txt && printf '{C_PROGRAM}' >main.c && cmake -S . -B b --log-level=WARNING && cmake --build b", "b/use"),
 }
 
 
@@ -34,13 +55,14 @@ class World:
     def again(self, **options):
         """The lab, down and up with these variables and no others of this test's."""
         subprocess.run([ROOT / "lab", "down", "--keep-apps"], env=self.lab.env, capture_output=True, check=True)
-        for k in [k for k in self.lab.env if k in ("HTTPS_PROXY", "CODINGLAB_TRUST_BUNDLE", "CODINGLAB_PROXY_ENABLED", "CODINGLAB_BUILD_NETWORK")]:
+        for k in [k for k in self.lab.env if k in ("HTTPS_PROXY", "CODINGLAB_TRUST_BUNDLE", "CODINGLAB_PROXY_ENABLED", "CODINGLAB_BUILD_NETWORK",
+                                                     "CODINGLAB_BUILD_REGISTRIES")]:
             del self.lab.env[k]
         self.lab.env.update({k: str(v) for k, v in options.items()})
         self.lab.up("--no-images")
 
     def behind_school(self):
-        self.again(HTTPS_PROXY=self.school.url, CODINGLAB_TRUST_BUNDLE=self.school.bundle)
+        self.again(HTTPS_PROXY=self.school.url, CODINGLAB_TRUST_BUNDLE=self.school.bundle, CODINGLAB_BUILD_REGISTRIES=DOWNLOADS)
 
     def project(self, stack="python"):
         self.serial += 1
@@ -141,6 +163,30 @@ def test_installs_behind_a_resigning_proxy_come_once(w):
         assert w.school.count[path] == 1, w.school.count
         tried.append(stack)
     assert "python" in tried
+
+
+def test_a_class_at_once_fetches_it_once(w):
+    """Everybody follows the same instructions at the same time, each with a project and a cache of the tool's own."""
+    path = w.school.python("forgedclass", "1.0", "WORD = 'installed'")
+    projects = [w.project() for _ in range(CLASS)]
+    with concurrent.futures.ThreadPoolExecutor(CLASS) as pool:
+        said = list(pool.map(lambda p: w.alice.ssh(f"{PIP} /tmp/c forgedclass && cat /tmp/c/forgedclass.py", p, timeout=300).stdout, projects))
+    assert all("installed" in s for s in said), said
+    assert w.school.count[path] == 1, w.school.count
+    for p in projects:
+        w.alice.ssh(f"project rm {p} -y")
+
+
+def test_what_cmake_fetches_in_a_build_is_an_operators_word(w):
+    """A host that no operator named is fetched from in the dev container, unread by the proxy; a build is refused it by name."""
+    if not has_image(w, "c"):
+        raise cases.Skip("no image of c here")
+    w.school.sources("elsewhere", "1.0", C_LIBRARY)
+    name = w.project("c")
+    out = w.build(name, FORGED["c"][1].replace("NAME", "elsewhere").replace(DOWNLOADS, "elsewhere.example"))
+    assert "elsewhere.example" in out and "403" in out, out
+    assert not w.school.count["/elsewhere-1.0.tar.gz"], w.school.count
+    assert "build.registries" in out, out
 
 
 def test_the_cache_serves_when_the_registry_is_away(w):

@@ -10,12 +10,13 @@ test_stacks.py [PART-OF-A-NAME]    CODINGLAB_STACKS="python go" takes only these
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
-import threading
 
 import cases
+from language import LanguageServer
 from lab import PATIENCE, Lab, ROOT, Screen, wait_until
 from load import Load
 from web import Browser
@@ -48,6 +49,21 @@ DEBUG = {
     "spring": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
 
 
+JAVA = "\nclass Broken {\n\tint n = nosuch;\n}\n"
+RUBY = "\ndef broken\n  nosuch(1)\nend\nbroken\n"
+SCRIPT = "\nfunction broken( {\n"
+# What a language server is asked: (language, file, what is put at its end, what it says).  Whole lines are a mistake that it finds;
+# else the last word is being typed, and it offers how that goes on.
+LSP = {
+    "python": ("python", "main.py", "\nimport os\nos.getc", "getcwd"),
+    "django": ("python", "config/urls.py", "\nfrom django.shortcuts import rend", "render"),
+    "ruby": ("ruby", "main.rb", RUBY, "nosuch"), "rails": ("ruby", "app/models/item.rb", RUBY, "nosuch"),
+    "node": ("javascript", "main.js", SCRIPT, "expected"), "express": ("javascript", "app.js", SCRIPT, "expected"),
+    "c": ("c", "main.c", "\nint broken(void)\n{\n\treturn nosuch;\n}\n", "nosuch"),
+    "go": ("go", "main.go", "\nfunc broken() int { return nosuch }\n", "nosuch"),
+    "java": ("java", "src/main/java/app/Main.java", JAVA, "nosuch"), "spring": ("java", "src/main/java/app/HomeController.java", JAVA, "nosuch"),
+    "struts": ("java", "src/main/java/app/LoginAction.java", JAVA, "nosuch"),
+    "egov": ("java", "src/main/java/app/item/web/ItemController.java", JAVA, "nosuch")}
 WITHOUT_SERVER = ("php", "laravel")  # docs/STACKS.md says why
 
 
@@ -107,29 +123,26 @@ def prompts_answer(alice, stack):
                 screen.expect(answer, 60)
 
 
-def language_server_answers(alice, stack):
-    """What an editor asks first, over the program's own input and output."""
+def language_server_answers(lab, alice, stack):
+    """As an editor asks it: a file of the template with a mistake put at its end.  The server finds that mistake and no other, or
+    offers the word that is being typed."""
     argv = STACKS[stack]["commands"].get("lsp")
     if not argv:
         assert stack in WITHOUT_SERVER, stack
         return
-    ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"processId": None, "rootUri": "file:///workspace", "capabilities": {}}})
-    server = subprocess.Popen([*alice.argv(stack), shlex.join(argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    timer = threading.Timer(180 * PATIENCE, server.kill)
-    timer.start()
-    said = b""
-    try:
-        server.stdin.write(f"Content-Length: {len(ask)}\r\n\r\n{ask}".encode())
-        server.stdin.flush()
-        while b'"capabilities"' not in said:
-            data = server.stdout.read1(65536)
-            assert data, (stack, argv, said[-1000:])
-            said += data
-        assert b"Content-Length:" in said and b'"id":1' in said.replace(b" ", b""), said[:1000]
-    finally:
-        timer.cancel()
-        server.kill()
-        server.communicate()
+    name = f"{stack}-words"
+    alice.ssh(f"project create {name} --stack {stack}")
+    language, path, more, want = LSP[stack]
+    text, uri = alice.ssh(f"cat {path}", name).stdout + more, f"file:///workspace/{path}"
+    with LanguageServer([*alice.argv(name), shlex.join(argv)], "file:///workspace", 240 * PATIENCE) as server:
+        server.open(uri, language, text)
+        if more.endswith("\n"):
+            said = server.mistakes(uri, want)
+            assert not [m for m in said if re.search("cannot be resolved|not found|could not import", m) and not re.search(want, m)], said
+        else:
+            said = server.words(uri, text.count("\n"), len(text.rsplit("\n", 1)[1]))
+            assert any(re.match(want, w) for w in said), said
+    alice.ssh(f"project rm {name} -y", timeout=200)
 
 
 def rows_are_written_and_read(browser, url, name):
@@ -177,7 +190,6 @@ def stack_works(lab, alice, stack):
     smoke_passes(lab, alice, stack)
     run_and_test_work(lab, alice, stack)
     prompts_answer(alice, stack)
-    language_server_answers(alice, stack)
     alice.ssh("stop", stack)
     url = alice.ssh("ship", stack, timeout=600).stdout.strip().split("\n")[-1]
     browser = Browser(lab.edge_port, url)
@@ -218,6 +230,7 @@ def case(fn, what, stack):
 
 
 CASES = dict([case(stack_works, "serves_scales_and_is_released_again", s) for s in CHOICES]
+             + [case(language_server_answers, "language_server", s) for s in CHOICES]
              + [case(mariadb_works, "on_mariadb", s) for s in MARIADB]
              + [case(service_smoke_passes, "smoke", s) for s in SERVICES])
 

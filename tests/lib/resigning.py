@@ -147,13 +147,9 @@ class Resigning:
         return path
 
     def npm(self, name, version, code):
-        out, meta = io.BytesIO(), {"name": name, "version": version, "main": "index.js"}
-        with tarfile.open(fileobj=out, mode="w") as t:
-            for n, text in (("package/package.json", json.dumps(meta)), ("package/index.js", code)):
-                info = tarfile.TarInfo(n)
-                info.size = len(text)
-                t.addfile(info, io.BytesIO(text.encode()))
-        body, path = gzip.compress(out.getvalue(), mtime=0), f"/{name}/-/{name}-{version}.tgz"
+        meta = {"name": name, "version": version, "main": "index.js"}
+        files = {"package/package.json": json.dumps(meta).encode(), "package/index.js": code.encode()}
+        body, path = gzip.compress(packed(files), mtime=0), f"/{name}/-/{name}-{version}.tgz"
         self.put(path, body)
         dist = {"tarball": f"https://HOST{path}", "integrity": "sha512-" + base64.b64encode(hashlib.sha512(body).digest()).decode()}
         self.put(f"/{name}", json.dumps({"name": name, "dist-tags": {"latest": version}, "versions": {version: {**meta, "dist": dist}}}), "application/json")
@@ -169,3 +165,79 @@ class Resigning:
         self.put(f"{base}/{version}.mod", f"module {module}\n", "text/plain")
         self.put(f"{base}/{version}.zip", out.getvalue())
         return f"{base}/{version}.zip"
+
+    def maven(self, name, version, text):
+        """A jar of one resource, word.txt, as com.forged:NAME:VERSION.  Returns the path of the file."""
+        out, base = io.BytesIO(), f"/maven2/com/forged/{name}/{version}/{name}-{version}"
+        with zipfile.ZipFile(out, "w") as z:
+            z.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+            z.writestr("word.txt", text)
+        pom = ('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+               f"<groupId>com.forged</groupId><artifactId>{name}</artifactId><version>{version}</version></project>\n").encode()
+        for ending, body in ((".pom", pom), (".jar", out.getvalue())):
+            self.put(base + ending, body)
+            self.put(f"{base}{ending}.sha1", hashlib.sha1(body).hexdigest(), "text/plain")
+        return base + ".jar"
+
+    def gem(self, name, version, code):
+        """A gem of one file, in the compact index that bundler reads."""
+        any_version = """!ruby/object:Gem::Requirement
+  requirements:
+  - - ">="
+    - !ruby/object:Gem::Version
+      version: '0'"""
+        meta = f"""--- !ruby/object:Gem::Specification
+name: {name}
+version: !ruby/object:Gem::Version
+  version: '{version}'
+platform: ruby
+authors:
+- test
+date: 2026-01-01 00:00:00.000000000 Z
+dependencies: []
+files:
+- lib/{name}.rb
+require_paths:
+- lib
+required_ruby_version: {any_version}
+required_rubygems_version: {any_version}
+specification_version: 4
+summary: of a test
+"""
+        data = gzip.compress(packed({f"lib/{name}.rb": code.encode()}), mtime=0)
+        body, path = packed({"metadata.gz": gzip.compress(meta.encode(), mtime=0), "data.tar.gz": data}), f"/gems/{name}-{version}.gem"
+        self.put(path, body)
+        info = f"---\n{version} |checksum:{hashlib.sha256(body).hexdigest()}\n"
+        self.put(f"/info/{name}", info, "text/plain")
+        self.put("/versions", f"created_at: 2026-01-01T00:00:00Z\n---\n{name} {version} {hashlib.md5(info.encode()).hexdigest()}\n", "text/plain")
+        return path
+
+    def composer(self, name, version, code):
+        """A package acme/NAME of one file, downloaded by its commit as from a code hosting site."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as z:
+            z.writestr("it.php", code)
+        path = f"/acme/{name}/legacy.zip/{hashlib.sha1(out.getvalue()).hexdigest()}"
+        self.put(path, out.getvalue())
+        row = {"name": f"acme/{name}", "version": version, "version_normalized": version + ".0", "type": "library", "autoload": {"files": ["it.php"]},
+               "dist": {"type": "zip", "url": f"https://HOST{path}", "shasum": hashlib.sha1(out.getvalue()).hexdigest()}}
+        self.put("/packages.json", json.dumps({"packages": [], "metadata-url": "/p2/%package%.json"}), "application/json")
+        self.put(f"/p2/acme/{name}.json", json.dumps({"packages": {f"acme/{name}": [row]}}), "application/json")
+        return path
+
+    def sources(self, name, version, files):
+        """An archive of sources, as projects lay them out for download: NAME-VERSION.tar.gz with one folder."""
+        path = f"/{name}-{version}.tar.gz"
+        self.put(path, gzip.compress(packed({f"{name}-{version}/{n}": t.encode() for n, t in files.items()}), mtime=0))
+        return path
+
+
+def packed(files):
+    """A tar of these."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    return out.getvalue()

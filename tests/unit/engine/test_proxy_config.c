@@ -72,6 +72,21 @@ static void test_two_doors_on_loopback_only(void **state)
 	assert_null(strstr(text, "acl extra"));
 }
 
+/* Squid takes the first pattern that fits: what lists packages is asked for anew although its name ends as a package's does, a
+ * file that never changes is kept, and so is a commit's archive, which composer fetches under a name without an ending. */
+static void test_what_is_kept_and_what_is_asked_anew(void **state)
+{
+	size_t anew, kept, commit, rest;
+
+	assert_int_equal(print(NULL), 0);
+	anew = at("refresh_pattern -i (maven-metadata\\.xml|-SNAPSHOT|/@v/list|/dists/|specs\\.4\\.8) 0 0% 0\n");
+	kept = at("refresh_pattern -i \\.(whl|gz|tgz|");
+	commit = at("refresh_pattern /legacy\\.(zip|tar\\.gz)/[0-9a-f]{40}$ 525600 100% 525600");
+	rest = at("refresh_pattern . 0 0% 0\n");
+	assert_true(anew < kept && kept < commit && commit < rest);
+	has("cache deny !registry\n"); /* what was not opened is not kept either */
+}
+
 /* Squid takes the first rule that fits, so their order is their meaning. */
 static void test_the_first_rules_are_refusals(void **state)
 {
@@ -149,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_two_doors_on_loopback_only, begin),
+	    cmocka_unit_test_setup(test_what_is_kept_and_what_is_asked_anew, begin),
 	    cmocka_unit_test_setup(test_the_first_rules_are_refusals, begin),
 	    cmocka_unit_test_setup(test_extra_registries, begin),
 	    cmocka_unit_test_setup(test_what_is_no_host_is_refused, begin),
