@@ -1,10 +1,10 @@
 /*
- * HTTP client: see fetch.h.  This file sets requests up and runs them blocking; fetch_async.c runs
- * them on a loop.  libcurl speaks all the HTTP there is; an upgrade takes the socket away from it
+ * HTTP client: see fetch.h.  libcurl speaks all the HTTP there is; an upgrade takes the socket away from it
  * once it has read the headers.
  */
 #include "base/fetch.h"
 
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -12,12 +12,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fetch_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define FETCH_REPLY_MAX (16u << 20)
 #define FETCH_CONNECT_MS 5000
+
+/* One curl handle and what it collects. */
+struct fetch_job {
+	CURL *easy;
+	struct curl_slist *headers, *resolve;
+	struct fetch_request req;      /* only its callbacks are used: strings may be gone */
+	char where[128];               /* socket or URL, for messages */
+	struct fetch_reply reply;
+	char error[CURL_ERROR_SIZE];
+	bool too_large;                /* the reply passed its ceiling */
+	bool aborted;                  /* a callback of ours said so */
+	bool headers_done;             /* of the final reply */
+};
 
 static void global_init(void)
 {
@@ -31,8 +43,6 @@ static size_t write_cb(char *data, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
-	if (job->cancelled)
-		return 0;
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (job->req.data_cb && status >= 200 && status < 300) {
 		job->aborted = job->req.data_cb(job->req.arg, data, n) != 0;
@@ -45,7 +55,7 @@ static size_t write_cb(char *data, size_t size, size_t n, void *arg)
 static size_t read_cb(char *data, size_t size, size_t n, void *arg)
 {
 	struct fetch_job *job = arg;
-	size_t got = job->cancelled ? (size_t)-1 : job->req.read_cb(job->req.arg, data, size * n);
+	size_t got = job->req.read_cb(job->req.arg, data, size * n);
 
 	job->aborted = got == (size_t)-1;
 	return job->aborted ? CURL_READFUNC_ABORT : got;
@@ -59,11 +69,8 @@ static size_t header_cb(char *data, size_t size, size_t n, void *arg)
 
 	n = all;
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (n <= 2 && (status == 101 || status >= 200)) {
+	if (n <= 2 && (status == 101 || status >= 200))
 		job->headers_done = true;
-		if (job->req.head_cb && !job->cancelled)
-			job->req.head_cb(job->req.arg, (int)status);
-	}
 	if (n > 5 && strncasecmp(data, "ETag:", 5) == 0) {
 		while (at < n && data[at] == ' ')
 			at++;
@@ -81,9 +88,9 @@ static int progress_cb(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 {
 	struct fetch_job *job = arg;
 
-	if (job->cancelled || (job->req.cancelled && *job->req.cancelled))
+	if (job->req.cancelled && *job->req.cancelled)
 		job->aborted = true;
-	if (job->req.stop_cb && !job->cancelled && job->req.stop_cb(job->req.arg))
+	if (job->req.stop_cb && job->req.stop_cb(job->req.arg))
 		job->aborted = true;
 	return job->aborted;
 }
@@ -155,7 +162,7 @@ static void set_peer(struct fetch_job *job, const struct fetch_request *req)
 	}
 }
 
-void fetch_internal_init(struct fetch_job *job, const struct fetch_request *req)
+static void init(struct fetch_job *job, const struct fetch_request *req)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -192,7 +199,7 @@ void fetch_internal_init(struct fetch_job *job, const struct fetch_request *req)
 	set_headers(job, req);
 }
 
-int fetch_internal_finish(struct fetch_job *job, CURLcode code, struct cl_err *err)
+static int finish(struct fetch_job *job, CURLcode code, struct cl_err *err)
 {
 	const char *where = job->where;
 	const char *why = job->error[0] ? job->error : curl_easy_strerror(code);
@@ -219,7 +226,7 @@ int fetch_internal_finish(struct fetch_job *job, CURLcode code, struct cl_err *e
 	return err_set(err, CL_UNAVAILABLE, "%s: %s", where, why);
 }
 
-void fetch_internal_clear(struct fetch_job *job)
+static void clear(struct fetch_job *job)
 {
 	if (job->easy)
 		curl_easy_cleanup(job->easy);
@@ -235,13 +242,13 @@ int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct
 	struct fetch_job job;
 	int rc;
 
-	fetch_internal_init(&job, req);
-	rc = fetch_internal_finish(&job, curl_easy_perform(job.easy), err);
+	init(&job, req);
+	rc = finish(&job, curl_easy_perform(job.easy), err);
 	*reply = job.reply;
 	buf_init(&job.reply.body, 0);
 	if (rc < 0)
 		buf_clear(&reply->body);
-	fetch_internal_clear(&job);
+	clear(&job);
 	return rc;
 }
 
@@ -289,7 +296,7 @@ int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *statu
 	CURLM *multi;
 
 	*status = 0;
-	fetch_internal_init(&job, req);
+	init(&job, req);
 	multi = curl_multi_init();
 	if (!multi)
 		log_fatal("libcurl: out of memory");
@@ -298,7 +305,7 @@ int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *statu
 	SET(&job, FORBID_REUSE, 1L);
 	curl_multi_add_handle(multi, job.easy);
 	code = run_upgrade(&job, multi, status);
-	rc = fetch_internal_finish(&job, code, err);
+	rc = finish(&job, code, err);
 	curl_multi_remove_handle(multi, job.easy);
 	if (rc == 0 && *status != 101 && *status != 200)
 		rc = err_set(err, *status == 404 ? CL_NOT_FOUND : CL_FAILED, "%s",
@@ -306,7 +313,7 @@ int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *statu
 	if (rc == 0 && job.reply.body.len)
 		rc = buf_add(early, job.reply.body.data, job.reply.body.len) < 0
 		    ? err_set(err, CL_TOO_LARGE, "upgrade: more came than fits") : 0;
-	fetch_internal_clear(&job);
+	clear(&job);
 	curl_multi_cleanup(multi);
 	if (rc == 0)
 		return fd;

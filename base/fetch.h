@@ -1,6 +1,6 @@
 /*
- * HTTP client (libcurl), the only file that includes it: over TCP or a unix socket, blocking or
- * on a libuv loop.  Bodies have a ceiling.
+ * HTTP client (libcurl), the only file that includes it: over TCP or a unix socket, blocking.
+ * Bodies have a ceiling.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
@@ -10,8 +10,6 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
-
-struct uv_loop_s;
 
 struct fetch_request {
 	const char *method;        /* "GET", "POST", ... */
@@ -31,8 +29,6 @@ struct fetch_request {
 	long connect_timeout_ms;   /* 0 = 5000 */
 	/* Read the body from here instead (chunked); returns bytes, 0 = end, (size_t)-1 = abort. */
 	size_t (*read_cb)(void *arg, char *data, size_t size);
-	/* Given the status of the reply once its headers are read, or NULL. */
-	void (*head_cb)(void *arg, int status);
 	/* Given parts of a 2xx reply as they come, instead of collecting them; nonzero = abort.
 	 * The body of any other status is collected as usual. */
 	int (*data_cb)(void *arg, const char *data, size_t len);
@@ -61,15 +57,5 @@ int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct
  */
 int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *status,
     struct cl_err *err);
-
-/* On a loop: one fetch_async per loop; requests run side by side. */
-struct fetch_async;
-typedef void fetch_done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *err);
-struct fetch_async *fetch_async_new(struct uv_loop_s *loop);
-void fetch_async_free(struct fetch_async *f);      /* open requests end without their callback */
-/* done is called once, from the loop; err is NULL when a reply came. Returns an id for cancel. */
-uint64_t fetch_async_start(struct fetch_async *f, const struct fetch_request *req,
-    fetch_done_cb *done, void *arg);
-void fetch_async_cancel(struct fetch_async *f, uint64_t id); /* its callback will not come */
 
 #endif

@@ -86,6 +86,29 @@ int sock_connect(const char *path, int type, struct cl_err *err)
 	return fd;
 }
 
+int sock_dial(const char *path, int type)
+{
+	struct sockaddr_un sa;
+	int fd, rc, why;
+
+	if (address(&sa, path, NULL) < 0) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	do
+		rc = connect(fd, (struct sockaddr *)&sa, sizeof(sa));
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return fd;
+	why = errno;
+	close(fd);
+	errno = why;
+	return -1;
+}
+
 int sock_accept(int fd)
 {
 	int got;

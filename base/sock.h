@@ -9,6 +9,8 @@
  * type: SOCK_STREAM or SOCK_SEQPACKET.  The fd is close-on-exec and non-blocking. */
 int sock_listen(const char *path, int type, mode_t mode, struct cl_err *err);
 int sock_connect(const char *path, int type, struct cl_err *err); /* blocking, close-on-exec */
+/* Non-blocking, at once: -1 with errno; EAGAIN when the listener's queue is full. */
+int sock_dial(const char *path, int type);
 int sock_accept(int fd);                                         /* non-blocking, close-on-exec */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);        /* SO_PEERCRED; 0 or -1 */
 int sock_nonblock(int fd, int on);

@@ -172,3 +172,30 @@ gate_check(const char *head, size_t n, struct gate *g)
 	}
 	return bad(g, "too many headers");
 }
+
+static bool
+plain_value(const char *value)
+{
+	for (; *value != '\0'; value++)
+		if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f)
+			return false;
+	return true;
+}
+
+enum gate_state
+gate_fill(struct gate *g, const char *method, const char *target, const char *idem,
+    const char *last_event, int64_t length)
+{
+	memset(g, 0, sizeof *g);
+	g->length = length;
+	if (!known_method(method) || *target != '/' || strlen(target) > GATE_TARGET_MAX ||
+	    !plain_target(target, strlen(target)))
+		return bad(g, "the request line is malformed");
+	if (!plain_value(idem) || !plain_value(last_event))
+		return bad(g, "a header value holds control characters");
+	copy_value(g->method, sizeof g->method, method, strlen(method));
+	copy_value(g->target, sizeof g->target, target, strlen(target));
+	copy_value(g->idem, sizeof g->idem, idem, strlen(idem));
+	copy_value(g->last_event, sizeof g->last_event, last_event, strlen(last_event));
+	return GATE_OK;
+}

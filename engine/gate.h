@@ -30,5 +30,9 @@ struct gate {
 
 /* head: the first n bytes of the connection. */
 enum gate_state gate_check(const char *head, size_t n, struct gate *out);
+/* The same of a request whose parts came apart (server_call.c): GATE_OK or GATE_BAD.  length: -1 = no
+ * body was announced. */
+enum gate_state gate_fill(struct gate *out, const char *method, const char *target, const char *idem,
+    const char *last_event, int64_t length);
 
 #endif

@@ -1,7 +1,9 @@
 /*
- * HTTP on the engine's unix socket: libwebsockets on the loop, one request for each connection (so a
- * request has one meaning, whatever follows it).  The peer is known by SO_PEERCRED.  Bounds: 256 KiB
- * of body, 10 s for the head, 10 s between pieces of a body, connections in all and for each uid.
+ * The engine's unix sockets: HTTP by libwebsockets for everybody, and beside it messages of ours
+ * (engine/api/call_proto.h) for programs of ours, which then need no HTTP client.  One request for each
+ * connection (so a request has one meaning, whatever follows it).  The peer is known by SO_PEERCRED.
+ * Bounds, together for both: 256 KiB of body, 10 s for the head, 10 s between pieces of a body,
+ * connections in all and for each uid.
  *
  * A connection is handed to h->handle() (router.c) once its request is whole; it is answered by one
  * of server_answer() and server_stream().  server_on_close() tells when it is gone.  Loop's thread.
@@ -16,7 +18,7 @@
 #include "base/err.h"
 
 #define SERVER_BODY_MAX (256 * 1024)
-#define SERVER_STREAM_MAX (256 * 1024) /* bytes queued for a slow reader */
+#define SERVER_STREAM_MAX (256 * 1024) /* bytes queued for a slow reader (calls: twice) */
 
 struct engine;
 struct gate;
@@ -31,11 +33,11 @@ struct server_handlers {
 	void (*refuse)(struct server_conn *c, enum cl_code code, const char *message);
 };
 
+/* path: of the HTTP socket.  h stays valid. */
 struct server *server_open(struct engine *e, const char *path, const struct server_handlers *h,
     struct cl_err *err);
 /* No more connections; streams are ended, answers under way are sent. */
 void server_stop(struct server *s);
-void server_close(struct server *s); /* after the loop has run out */
 int server_connections(const struct server *s);
 
 const struct gate *server_gate(const struct server_conn *c);
@@ -48,10 +50,12 @@ void server_answer(struct server_conn *c, int status, const char *type, const ch
     const char *body, size_t n);
 
 void server_stream(struct server_conn *c, const char *type); /* 200 without length */
-/* Queue bytes; -1 when more than SERVER_STREAM_MAX would wait (nothing is added then, unless force). */
+/* Queue bytes; -1 when too much would wait (nothing is added then, unless force). */
 int server_write(struct server_conn *c, const char *data, size_t n, bool force);
 size_t server_queued(const struct server_conn *c);
 void server_on_drain(struct server_conn *c, void (*cb)(void *arg), void *arg);
 void server_end(struct server_conn *c); /* close once the queue is empty */
+/* A stream over it needs something to say now and then, or nobody sees that it is dead. */
+bool server_beats(const struct server_conn *c);
 
 #endif

@@ -97,7 +97,8 @@ stream_start(struct stream *s, struct server_conn *c)
 	if (s->early.len > 0)
 		server_write(c, s->early.data, s->early.len, true);
 	buf_clear(&s->early);
-	uv_timer_start(&s->timer, heartbeat_cb, HEARTBEAT_MS, HEARTBEAT_MS);
+	if (server_beats(c))
+		uv_timer_start(&s->timer, heartbeat_cb, HEARTBEAT_MS, HEARTBEAT_MS);
 	if (s->ending)
 		server_end(c);
 }

@@ -1,7 +1,7 @@
 /*
  * A stream of server-sent events to one client, on the loop's thread.  What a slow reader has not
  * taken is bounded (256 KiB): past it the stream is cut with a last "event: resync", and the client
- * comes back with Last-Event-ID.  A comment goes out every 15 s.
+ * comes back with Last-Event-ID.  Over HTTP a comment goes out every 15 s.
  */
 #ifndef ENGINE_STREAM_H
 #define ENGINE_STREAM_H

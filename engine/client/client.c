@@ -11,8 +11,6 @@
 
 #define CLIENT_TIMEOUT_MS 60000
 
-static const char *const client_headers[] = {"Content-Type: application/json", NULL};
-
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -28,7 +26,7 @@ static enum cl_code code_of_status(int status)
 	return status >= 400 && status < 500 ? CL_USAGE : CL_FAILED;
 }
 
-json_t *client_parse(const struct fetch_reply *reply, struct cl_err *err)
+json_t *client_parse(const struct client_wire_reply *reply, struct cl_err *err)
 {
 	const char *data = reply->body.data ? reply->body.data : "";
 	json_t *json, *e;
@@ -53,11 +51,6 @@ json_t *client_parse(const struct fetch_reply *reply, struct cl_err *err)
 	return NULL;
 }
 
-char *client_url(const char *path)
-{
-	return mem_printf("http://engine%s", path);
-}
-
 int client_unreachable(const char *socket, const struct cl_err *why, struct cl_err *err)
 {
 	if (why->code != CL_UNAVAILABLE)
@@ -70,11 +63,11 @@ int client_unreachable(const char *socket, const struct cl_err *why, struct cl_e
 int client_call(const char *socket, const char *method, const char *path, json_t *body,
     json_t **reply, struct cl_err *err)
 {
-	cl_autofree char *url = client_url(path), *data = NULL;
-	struct fetch_request req = {.method = method, .url = url, .unix_path = socket,
-	    .headers = client_headers, .timeout_ms = CLIENT_TIMEOUT_MS};
+	struct client_wire_request req = {.method = method, .target = path,
+	    .timeout_ms = CLIENT_TIMEOUT_MS};
+	cl_autofree char *data = NULL;
+	struct client_wire_reply got;
 	struct cl_err why = {0};
-	struct fetch_reply got;
 	json_t *json;
 
 	if (body) {
@@ -83,9 +76,8 @@ int client_call(const char *socket, const char *method, const char *path, json_t
 		if (!data)
 			return err_set(err, CL_USAGE, "request: it holds text that is not UTF-8");
 		req.body = data;
-		req.body_len = strlen(data);
 	}
-	if (fetch_run(&req, &got, &why) < 0)
+	if (client_wire_run(socket, &req, &got, &why) < 0)
 		return client_unreachable(socket, &why, err);
 	json = client_parse(&got, err);
 	buf_clear(&got.body);
@@ -103,7 +95,6 @@ struct client *client_new(uv_loop_t *loop, const char *socket)
 	struct client *c = mem_alloc(sizeof(*c));
 
 	c->loop = loop;
-	c->fetch = fetch_async_new(loop);
 	c->socket = mem_strdup(socket);
 	return c;
 }
@@ -113,6 +104,7 @@ struct client_pending {
 	struct client_pending *next;
 	struct client *client;
 	uint64_t id;
+	struct client_wire *wire;
 	client_reply_cb *cb;
 	void *arg;
 };
@@ -123,9 +115,9 @@ void client_free(struct client *c)
 
 	if (!c)
 		return;
-	fetch_async_free(c->fetch);
 	while ((call = c->calls)) {
 		c->calls = call->next;
+		client_wire_cancel(call->wire);
 		mem_free(call);
 	}
 	mem_free(c->socket);
@@ -141,7 +133,7 @@ static void forget(struct client_pending *call)
 	*p = call->next;
 }
 
-static void call_done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *why)
+static void call_done_cb(void *arg, const struct client_wire_reply *reply, const struct cl_err *why)
 {
 	struct client_pending *call = arg;
 	struct cl_err err = {0};
@@ -162,9 +154,9 @@ static void call_done_cb(void *arg, struct fetch_reply *reply, const struct cl_e
 uint64_t client_start(struct client *c, const char *method, const char *path, json_t *body,
     client_reply_cb *cb, void *arg)
 {
-	cl_autofree char *url = client_url(path), *data = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct fetch_request req = {.method = method, .url = url, .unix_path = c->socket,
-	    .headers = client_headers, .timeout_ms = CLIENT_TIMEOUT_MS};
+	cl_autofree char *data = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct client_wire_request req = {.method = method, .target = path, .body = data,
+	    .timeout_ms = CLIENT_TIMEOUT_MS};
 	struct client_pending *call = mem_alloc(sizeof(*call));
 
 	json_decref(body);
@@ -173,9 +165,8 @@ uint64_t client_start(struct client *c, const char *method, const char *path, js
 	call->arg = arg;
 	call->next = c->calls;
 	c->calls = call;
-	req.body = data;
-	req.body_len = data ? strlen(data) : 0;
-	call->id = fetch_async_start(c->fetch, &req, call_done_cb, call);
+	call->id = ++c->last_id;
+	call->wire = client_wire_start(c->loop, c->socket, &req, call_done_cb, call);
 	return call->id;
 }
 
@@ -187,7 +178,7 @@ void client_cancel(struct client *c, uint64_t id)
 		call = call->next;
 	if (!call)
 		return;
-	fetch_async_cancel(c->fetch, id);
+	client_wire_cancel(call->wire);
 	forget(call);
 	mem_free(call);
 }

@@ -1,5 +1,7 @@
 /*
- * The engine as its clients see it: calls, the event stream and executions, over the unix socket.
+ * The engine as its clients see it: calls, the event stream and executions, over the unix socket: `socket`
+ * is the path of the HTTP one, and what goes over the wire are messages on the one beside it
+ * (engine/api/call_proto.h), so that a session needs no HTTP library.
  * Blocking calls serve verbs (one process or worker thread each); a struct client serves a libuv
  * loop.  Paths are those of engine/api/routes.def.  JSON values given as `body` are stolen.
  */

@@ -23,23 +23,12 @@ struct client_events {
 	client_state_cb *state;
 	void *arg;
 	uv_timer_t timer;
-	uint64_t request;   /* of fetch_async, 0 while pausing */
+	struct client_wire *request; /* NULL while pausing */
 	unsigned pause_ms;
 	bool up, closed;
 };
 
 static void connect_cb(uv_timer_t *t);
-
-/* Headers for a stream that starts after `id`; last is room for one of them. */
-static void headers(const char *list[3], char *last, size_t size, const char *id)
-{
-	list[0] = "Accept: text/event-stream";
-	list[1] = list[2] = NULL;
-	if (id[0]) {
-		snprintf(last, size, "Last-Event-ID: %s", id);
-		list[1] = last;
-	}
-}
 
 static void sse_cb(void *arg, const char *type, const char *id, const char *data)
 {
@@ -74,12 +63,12 @@ static int data_cb(void *arg, const char *data, size_t len)
 	return e->closed;
 }
 
-static void done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *why)
+static void done_cb(void *arg, const struct client_wire_reply *reply, const struct cl_err *why)
 {
 	struct client_events *e = arg;
 	struct cl_err err = {0};
 
-	e->request = 0;
+	e->request = NULL;
 	e->up = false;
 	client_sse_reset(&e->sse);
 	if (why)
@@ -96,14 +85,10 @@ static void done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *w
 static void connect_cb(uv_timer_t *t)
 {
 	struct client_events *e = t->data;
-	cl_autofree char *url = client_url(e->path);
-	const char *list[3];
-	char last[64];
-	struct fetch_request req = {.method = "GET", .url = url, .unix_path = e->client->socket,
-	    .headers = list, .head_cb = head_cb, .data_cb = data_cb, .arg = e};
+	struct client_wire_request req = {.method = "GET", .target = e->path, .last_event = e->sse.id,
+	    .head_cb = head_cb, .data_cb = data_cb, .arg = e};
 
-	headers(list, last, sizeof(last), e->sse.id);
-	e->request = fetch_async_start(e->client->fetch, &req, done_cb, e);
+	e->request = client_wire_start(e->client->loop, e->client->socket, &req, done_cb, e);
 }
 
 struct client_events *client_events_open(struct client *c, const char *query, int64_t since,
@@ -141,7 +126,7 @@ void client_events_close(struct client_events *e)
 		return;
 	e->closed = true;
 	if (e->request)
-		fetch_async_cancel(e->client->fetch, e->request);
+		client_wire_cancel(e->request);
 	uv_close((uv_handle_t *)&e->timer, closed_cb);
 }
 
@@ -175,20 +160,17 @@ static int follow_data_cb(void *arg, const char *data, size_t len)
 }
 
 /* One connection. 0 to try again, -1 with err when the engine refuses. */
-static int follow_once(struct follow *f, const char *socket, const char *url, int64_t left,
+static int follow_once(struct follow *f, const char *socket, const char *path, int64_t left,
     volatile int *cancelled, struct cl_err *err)
 {
-	const char *list[3];
-	char last[64];
-	struct fetch_request req = {.method = "GET", .url = url, .unix_path = socket, .headers = list,
+	struct client_wire_request req = {.method = "GET", .target = path, .last_event = f->sse.id,
 	    .data_cb = follow_data_cb, .arg = f, .timeout_ms = left, .cancelled = cancelled};
 	struct cl_err why = {0};
-	struct fetch_reply reply;
+	struct client_wire_reply reply;
 	json_t *json;
 
-	headers(list, last, sizeof(last), f->sse.id);
 	client_sse_reset(&f->sse);
-	if (fetch_run(&req, &reply, &why) < 0)
+	if (client_wire_run(socket, &req, &reply, &why) < 0)
 		return 0;
 	json = reply.status < 300 ? json_null() : client_parse(&reply, err);
 	buf_clear(&reply.body);
@@ -203,7 +185,6 @@ static int follow_once(struct follow *f, const char *socket, const char *url, in
 int client_events_follow(const char *socket, const char *path, int64_t since, int64_t timeout_ms,
     volatile int *cancelled, client_follow_cb *event, void *arg, struct cl_err *err)
 {
-	cl_autofree char *url = client_url(path);
 	struct follow f = {.event = event, .arg = arg};
 	int64_t end = clock_ms() + timeout_ms, left = 0;
 	unsigned pause = EVENTS_PAUSE_MIN;
@@ -219,7 +200,7 @@ int client_events_follow(const char *socket, const char *path, int64_t since, in
 			rc = err_set(&own, CL_TIMEOUT, "events: %lld ms have passed", (long long)timeout_ms);
 			break;
 		}
-		rc = follow_once(&f, socket, url, left, cancelled, &own);
+		rc = follow_once(&f, socket, path, left, cancelled, &own);
 		if (rc == 0 && !f.ended && !(cancelled && *cancelled)) {
 			usleep(pause * 1000);
 			pause = pause * 2 < EVENTS_PAUSE_MAX ? pause * 2 : EVENTS_PAUSE_MAX;

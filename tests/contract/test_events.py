@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-from engine import STRANGER, Engine, Events
+from engine import STRANGER, WIRE, Engine, Events
 import cases
 
 engine = Engine()
@@ -36,7 +36,8 @@ def texts(stream, n, seconds=10):
 
 def test_an_event_comes_live_and_whole():
     ev = Events(engine, uid=ALICE)
-    assert b"text/event-stream" in ev.head.lower() and b"no-store" in ev.head
+    if WIRE == "http":
+        assert b"text/event-stream" in ev.head.lower() and b"no-store" in ev.head
     r = say("first")
     ident, kind, data = ev.wait("chat.message")
     assert kind == "chat.message" and ident == data["id"], data
@@ -162,7 +163,8 @@ def test_silence_is_kept_alive():
     ev = Events(engine, uid=ALICE)
     n = ev.comments
     assert ev.next(16.5) is None
-    assert ev.comments > n and not ev.ended
+    # A peer on a socket of messages is seen to go, so nothing has to be said.
+    assert ev.comments - n == (1 if WIRE == "call" else 2) and not ev.ended
 
 
 def test_acknowledged_messages_survive_two_kills():

@@ -12,6 +12,8 @@ import socketserver
 import threading
 import time
 
+import calls
+
 
 def now():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -82,6 +84,7 @@ class FakeEngine:
         self.server = Server(self.path, Handler)
         os.chmod(self.path, 0o666)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.bridge = calls.Bridge(self.path).start()
         return self
 
     def stop(self):
@@ -90,6 +93,7 @@ class FakeEngine:
         for q in self.listeners:
             q.put(None)
         self.speaking.set()
+        self.bridge.stop()
         self.server.shutdown()
         self.server.server_close()
         self.server = None

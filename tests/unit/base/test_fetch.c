@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 #include <cmocka.h>
 
 #include "base/fetch.h"
@@ -243,76 +242,6 @@ static void refused_upgrades_say_why(void **state)
 	buf_clear(&early);
 }
 
-static int replies, errors;
-static struct fetch_async *async;
-static uint64_t silent_id;
-
-static void done_cb(void *arg, struct fetch_reply *reply, const struct cl_err *err)
-{
-	if (err)
-		errors++;
-	else
-		replies += reply->status == 200;
-	if (arg) /* end the silent one so that the loop can end */
-		fetch_async_cancel(async, silent_id);
-}
-
-static void never_cb(void *arg, struct fetch_reply *reply, const struct cl_err *err)
-{
-	fail_msg("a cancelled request called back");
-}
-
-static void requests_run_side_by_side(void **state)
-{
-	struct fetch_request r = request("GET", "http://x/silent");
-	uv_loop_t loop;
-
-	replies = errors = 0;
-	uv_loop_init(&loop);
-	async = fetch_async_new(&loop);
-	silent_id = fetch_async_start(async, &r, never_cb, NULL);
-	r.url = "http://x/cut";
-	fetch_async_start(async, &r, done_cb, NULL);
-	r.url = "http://x/ok";
-	for (int i = 0; i < 20; i++) {
-		char *url = mem_strdup("http://x/ok");
-
-		/* Strings may go as soon as the request is started. */
-		r.url = url;
-		fetch_async_start(async, &r, done_cb, i == 19 ? &replies : NULL);
-		memset(url, 'z', strlen(url));
-		mem_free(url);
-	}
-	while (replies + errors < 21 && uv_run(&loop, UV_RUN_ONCE))
-		;
-	assert_int_equal(replies, 20);
-	assert_int_equal(errors, 1);
-	fetch_async_free(async);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&loop), 0);
-}
-
-static int free_cb(void *arg, const char *data, size_t len)
-{
-	fetch_async_free(async);
-	return 0;
-}
-
-static void free_from_inside_curl(void **state)
-{
-	struct fetch_request r = request("GET", "http://x/ok");
-	uv_loop_t loop;
-
-	uv_loop_init(&loop);
-	async = fetch_async_new(&loop);
-	fetch_async_start(async, &r, never_cb, NULL);
-	r.data_cb = free_cb;
-	fetch_async_start(async, &r, never_cb, NULL);
-	fetch_async_cancel(async, 1);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&loop), 0);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -320,7 +249,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(get_and_post), T(failures_have_codes), T(bodies_can_be_streamed),
 	    T(replies_can_be_streamed), T(upgrades_give_the_stream), T(refused_upgrades_say_why),
-	    T(requests_run_side_by_side), T(free_from_inside_curl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

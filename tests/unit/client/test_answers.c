@@ -18,9 +18,10 @@
 #include "base/mem.h"
 #include "engine/client/verb.h"
 #include "engine/client/verb_out.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fake_call.h"
 
 static struct fake engine;
+static struct bridge bridge;
 static int status;           /* of every answer */
 static const char *reply;
 static const char *log_reply; /* of /log */
@@ -50,6 +51,7 @@ static void err_cb(void *arg, const char *text, size_t len)
 static int setup(void **state)
 {
 	fake_start(&engine, serve);
+	bridge_start(&bridge, &engine);
 	status = 200;
 	reply = "{}";
 	log_reply = NULL;
@@ -62,6 +64,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	bridge_stop(&bridge);
 	fake_stop(&engine);
 	buf_clear(&got_out);
 	buf_clear(&got_err);
@@ -71,8 +74,10 @@ static int teardown(void **state)
 /* Its connections are counted. */
 static void fresh_engine(void)
 {
+	bridge_stop(&bridge);
 	fake_stop(&engine);
 	fake_start(&engine, serve);
+	bridge_start(&bridge, &engine);
 }
 
 static int run(const char *line)

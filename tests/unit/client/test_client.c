@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "engine/client/client.h"
 #include "engine/client/client_sse.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fake_call.h"
 
 /* -- the parser of server-sent events -- */
 
@@ -65,6 +65,7 @@ static void too_large_events_are_dropped(void **state)
 /* -- a fake engine -- */
 
 static struct fake fake;
+static struct bridge bridge;
 static int connections;
 
 static void stream_events(int fd, const char *request)
@@ -109,11 +110,13 @@ static int setup(void **state)
 {
 	connections = 0;
 	fake_start(&fake, serve);
+	bridge_start(&bridge, &fake);
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	bridge_stop(&bridge);
 	fake_stop(&fake);
 	return 0;
 }

@@ -25,9 +25,10 @@
 #include "engine/api/exec_proto.h"
 #include "engine/client/verb.h"
 #include "engine/client/verbs.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fake_call.h"
 
 static struct fake engine;
+static struct bridge bridge;
 static char broker_path[64], command[4096], asked[8192];
 static int broker = -1;
 static pthread_t broker_thread, main_thread;
@@ -172,6 +173,7 @@ static void serve(struct fake *f, int fd, const char *request, const char *body)
 static int setup(void **state)
 {
 	fake_start(&engine, serve);
+	bridge_start(&bridge, &engine);
 	snprintf(broker_path, sizeof(broker_path), "%s/b", engine.dir);
 	broker = sock_listen(broker_path, SOCK_SEQPACKET, 0600, NULL);
 	stop_broker = false;
@@ -186,6 +188,7 @@ static int teardown(void **state)
 	pthread_join(broker_thread, NULL);
 	close(broker);
 	unlink(broker_path);
+	bridge_stop(&bridge);
 	fake_stop(&engine);
 	return 0;
 }

@@ -14,9 +14,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/client/verb.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fake_call.h"
 
 static struct fake engine;
+static struct bridge bridge;
 static int looks; /* at the running operation */
 
 #define OP(id, kind, state, more) "{\"id\":" id ",\"kind\":\"" kind "\",\"state\":\"" state "\",\"step\":\"building\"" more "}"
@@ -113,6 +114,7 @@ static void err_cb(void *arg, const char *text, size_t len)
 static int setup(void **state)
 {
 	fake_start(&engine, serve);
+	bridge_start(&bridge, &engine);
 	looks = 0;
 	buf_init(&got_out, 1 << 20);
 	buf_init(&got_err, 1 << 20);
@@ -123,6 +125,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	bridge_stop(&bridge);
 	fake_stop(&engine);
 	buf_clear(&got_out);
 	buf_clear(&got_err);

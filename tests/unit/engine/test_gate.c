@@ -156,6 +156,38 @@ a_key_that_is_too_long_shows_as_too_long(void **state)
 	assert_int_equal(strlen(g.idem), sizeof g.idem - 1);
 }
 
+static void
+parts_are_judged_like_a_head(void **state)
+{
+	static const struct {
+		const char *method, *target, *idem, *last;
+	} bad[] = {
+	    {"FOO", "/", "", ""}, {"", "/", "", ""}, {"get", "/", "", ""}, {"GET", "", "", ""}, {"GET", "x", "", ""},
+	    {"GET", "/a b", "", ""}, {"GET", "/\n", "", ""}, {"GET", "/%4", "", ""}, {"GET", "/%zz", "", ""},
+	    {"GET", "/#", "", ""}, {"GET", "/\xc3\xa9", "", ""}, {"GET", "/", "a\nb", ""}, {"GET", "/", "", "1\r"},
+	    {"GET", "/", "\x7f", ""},
+	};
+	char target[GATE_TARGET_MAX + 2];
+	struct gate head;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(gate_fill(&g, bad[i].method, bad[i].target, bad[i].idem, bad[i].last, 0), GATE_BAD);
+		assert_non_null(g.reason);
+	}
+	memset(target, 'x', sizeof target - 1);
+	target[0] = '/';
+	target[sizeof target - 1] = '\0';
+	assert_int_equal(gate_fill(&g, "GET", target, "", "", 0), GATE_BAD);
+	target[sizeof target - 2] = '\0';
+	assert_int_equal(gate_fill(&g, "GET", target, "", "", 0), GATE_OK);
+	assert_int_equal(gate_fill(&g, "POST", "/v1/x?y=%20", "key", "7", 12), GATE_OK);
+	assert_int_equal(g.length, 12);
+	assert_null(g.reason);
+	assert_int_equal(gate_check("POST /v1/x?y=%20 HTTP/1.1\r\nContent-Length: 12\r\nIdempotency-Key: key\r\n"
+	    "Last-Event-ID: 7\r\n\r\n", 94, &head), GATE_OK);
+	assert_memory_equal(&g, &head, sizeof g);
+}
+
 int
 main(void)
 {
@@ -166,6 +198,7 @@ main(void)
 	    cmocka_unit_test(nul_bytes_are_refused),
 	    cmocka_unit_test(heads_have_ceilings),
 	    cmocka_unit_test(a_key_that_is_too_long_shows_as_too_long),
+	    cmocka_unit_test(parts_are_judged_like_a_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
