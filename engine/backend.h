@@ -420,6 +420,11 @@ struct backend_ops {
 	/* The machines that instances run on: a JSON array of Host (engine/api/schemas.def), the caller's.
 	 * NULL: they run on this one. */
 	int (*hosts)(struct backend *b, struct json_t **out, struct cl_err *err);
+	/* Watches of clusters, whatever the runtime of this machine does: begun once, ended when nobody listens
+	 * any more.  cb is called from other threads.  NULL: there is nothing else to watch. */
+	void (*watch_begin)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
+	    backend_cancel_cb *cancelled, void *arg);
+	void (*watch_end)(struct backend *b);
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);

@@ -250,19 +250,6 @@ static int kube_workspace_remove(struct backend *b, int64_t project, uint32_t ui
 	return backend_local_ops.workspace_remove(b, project, uid, err);
 }
 
-/* --- being told ------------------------------------------------------------------------------- */
-
-static int kube_watch(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
-    backend_cancel_cb *cancelled, void *arg, struct cl_err *err)
-{
-	int rc;
-
-	kube_target_watch(b, cb, cancelled, arg);
-	rc = backend_local_ops.watch(b, cb, cancelled, arg, err);
-	kube_target_unwatch(b);
-	return rc;
-}
-
 /* What is not an environment's is local's. */
 static void complete_ops(void)
 {
@@ -285,6 +272,7 @@ static void complete_ops(void)
 	all.target_add = kube_target_add;
 	all.target_drop = kube_target_drop;
 	all.hosts = kube_host_list;
-	all.watch = kube_watch;
+	all.watch_begin = kube_target_watch;
+	all.watch_end = kube_target_unwatch;
 	backend_kube_ops = all;
 }

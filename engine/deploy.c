@@ -46,6 +46,8 @@ static int deploy_secrets(struct engine *e, const struct stack *stack, int64_t e
     struct cl_err *err);
 static void deploy_random(char *hex, size_t bytes);
 static int deploy_vars_cb(void *arg, const char *name, const char *value, bool secret);
+static int deploy_login(struct engine *e, const struct store_env *row, bool other, struct release *to,
+    struct cl_err *err);
 static int deploy_op(struct engine *e, struct request *r, struct reply *p, const char *kind,
     const char *env, int *version, struct cl_err *err);
 static int deploy_build_start(struct op_live *o, int version, struct cl_err *err);
@@ -115,7 +117,7 @@ int deploy_begin_build(struct engine *e, struct request *r, struct reply *p, con
 }
 
 int deploy_begin_copy(struct engine *e, struct request *r, struct reply *p, const char *kind,
-    const char *env, const char *from_env, int from_version, bool fresh, bool migrate,
+    const char *env, const char *from_env, int from_version, unsigned how,
     struct cl_err *err)
 {
 	struct release rel;
@@ -138,13 +140,15 @@ int deploy_begin_copy(struct engine *e, struct request *r, struct reply *p, cons
 		    from_version);
 		(void)err_hint(err, "images.keep says how many are kept");
 	}
-	while (rc == 0 && fresh && rel.nvars > 0) {
+	while (rc == 0 && (how & DEPLOY_FRESH) && rel.nvars > 0) {
 		mem_free(rel.vars[--rel.nvars].name);
 		mem_free(rel.vars[rel.nvars].value);
 	}
-	if (rc == 0 && fresh)
+	if (rc == 0 && (how & DEPLOY_FRESH))
 		rc = store_env_each_var(e->store, row.id, deploy_vars_cb, &rel, err);
-	rel.migrated = !migrate;
+	if (rc == 0)
+		rc = deploy_login(e, &row, (how & DEPLOY_LOGIN) != 0, &rel, err);
+	rel.migrated = !(how & DEPLOY_MIGRATE);
 	config = rc == 0 ? release_print(&rel) : NULL;
 	release_clear(&rel);
 	if (rc != 0 || deploy_op(e, r, p, kind, env, &version, err) != 0)
@@ -190,6 +194,29 @@ void deploy_cancel(struct op_live *o)
 	    store_env_set_release(o->e->store, row.id, row.serving, row.serving, &err) != 0))
 		log_error("operation %lld: %s", (long long)o->id, err.message);
 	(void)reconcile_kick(o->e, o->project, o->env);
+}
+
+/* How a new release enters the database: as what serves does, or by the other name with a new password. */
+static int deploy_login(struct engine *e, const struct store_env *row, bool other, struct release *to,
+    struct cl_err *err)
+{
+	struct store_release serves;
+	struct release now;
+	int rc = 0;
+
+	release_init(&now);
+	if (row->serving > 0)
+		rc = store_env_release_get(e->store, row->project, row->name, row->serving, &serves, &now,
+		    err);
+	(void)mem_copy_str(to->db_user, sizeof(to->db_user), now.db_user);
+	(void)mem_copy_str(to->db_password, sizeof(to->db_password), now.db_password);
+	if (other) {
+		(void)mem_copy_str(to->db_user, sizeof(to->db_user), strcmp(manifest_db_user(&now),
+		    MANIFEST_DB_USER) == 0 ? MANIFEST_DB_OTHER : MANIFEST_DB_USER);
+		deploy_random(to->db_password, 24);
+	}
+	release_clear(&now);
+	return rc;
 }
 
 static int deploy_op(struct engine *e, struct request *r, struct reply *p, const char *kind,
@@ -418,6 +445,8 @@ static int deploy_built(struct op_live *o, const struct deploy_build *b, int ver
 	rc = store_env_get(o->e->store, o->project, o->env, &row, err);
 	if (rc == 0)
 		rc = store_env_each_var(o->e->store, row.id, deploy_vars_cb, &r, err);
+	if (rc == 0)
+		rc = deploy_login(o->e, &row, false, &r, err);
 	config = release_print(&r);
 	r.migrate = NULL;
 	release_clear(&r);

@@ -19,10 +19,15 @@ int deploy_ensure_env(struct engine *e, int64_t project, const char *env, struct
 /* A new release to be built. */
 int deploy_begin_build(struct engine *e, struct request *r, struct reply *p, const char *kind,
     const char *env, struct cl_err *err);
-/* A new release of env with the image and settings of from_version in from_env.  fresh: with
- * the variables that env has now, else those of that release; migrate: its migration runs. */
+enum deploy_copy {
+	DEPLOY_FRESH = 1,        /* with the variables that env has now, else those of that release */
+	DEPLOY_MIGRATE = 2,      /* its migration runs */
+	DEPLOY_LOGIN = 4,        /* with another password of the database */
+};
+
+/* A new release of env with the image and settings of from_version in from_env; how: enum deploy_copy. */
 int deploy_begin_copy(struct engine *e, struct request *r, struct reply *p, const char *kind,
-    const char *env, const char *from_env, int from_version, bool fresh, bool migrate,
+    const char *env, const char *from_env, int from_version, unsigned how,
     struct cl_err *err);
 
 /* op_kind.run and .cancel of all of these. */

@@ -22,13 +22,45 @@
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-/* An image of this machine's store as pods pull it: pushed, by digest. */
+/* Its own digest, where `image` is a name in this machine's store. */
+static int image_digest(struct backend *b, const char *image, char *out, size_t size, struct cl_err *err)
+{
+	struct backend_images list = { 0 };
+	int rc = -1;
+
+	if (strncmp(image, "sha256:", 7) == 0)
+		return mem_copy_str(out, size, image);
+	if (backend_local_ops.image_list(b, &list, err) != 0)
+		return -1;
+	for (size_t i = 0; rc != 0 && i < list.n; i++)
+		if (strcmp(list.items[i].id, image) == 0 && strcmp(list.items[i].tag, "latest") == 0)
+			rc = mem_copy_str(out, size, list.items[i].digest);
+	backend_images_clear(&list);
+	return rc;
+}
+
+/* An engine that has just started asks the repository before it pushes: another pushed it already. */
+static bool image_stored(struct backend *b, const char *image, const char *repository, const char *tag,
+    char digest[BACKEND_DIGEST])
+{
+	struct backend_stored is;
+	struct cl_err why = { 0 };
+	char own[BACKEND_DIGEST];
+
+	if (repository_get(repository, tag, &is, &why) != 0 || image_digest(b, image, own, sizeof(own),
+	    &why) != 0 || strcmp(is.image, own) != 0)
+		return false;
+	(void)mem_copy_str(digest, BACKEND_DIGEST, is.digest);
+	return true;
+}
+
+/* An image of this machine's store as pods pull it: in the repository, by digest. */
 char *kube_env_image(struct backend *b, const struct backend_env *e, const struct backend_spec *s,
     const struct backend_job *job, struct cl_err *err)
 {
 	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
-	bool app = strcmp(s->tier, "was") == 0 || strcmp(s->tier, "job") == 0;
 	bool saved = strncmp(s->image, "sha256:", 7) == 0;
+	bool app = strcmp(s->tier, "was") == 0 || (saved && strcmp(s->tier, "job") == 0);
 	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) : saved ?
 	    mem_printf("save/p%" PRId64, e->project) : mem_printf("stack/%s", s->image);
 	cl_autofree char *tag = app ? mem_printf("v%d", s->release) : mem_strdup(saved ?
@@ -50,7 +82,8 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 		err_hint(err, "./lab up starts one, or set registry.url");
 		return NULL;
 	}
-	if (backend_local_ops.image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
+	if (!image_stored(b, s->image, repository, tag, digest) &&
+	    backend_local_ops.image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
 		return NULL;
 	ref = mem_printf("%s/%s@%s", c->registry, repository, digest);
 	pthread_mutex_lock(&c->lock);

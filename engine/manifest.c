@@ -92,10 +92,49 @@ int manifest_db(const struct manifest *m, struct backend_spec *out, struct cl_er
 	out->pids = 256;
 	out->stop_grace_s = 30;
 	manifest_platform_vars(out, m);
-	manifest_set_var(out, "DATABASE_USER", "app");
+	manifest_set_var(out, "DATABASE_USER", manifest_db_user(m->release));
 	manifest_set_var(out, "DATABASE_NAME", "app");
-	manifest_set_var(out, "DATABASE_PASSWORD", m->db_password != NULL ? m->db_password : "");
+	manifest_set_var(out, "DATABASE_PASSWORD", manifest_db_password(m, m->release));
 	return manifest_end(out, err);
+}
+
+int manifest_login(const struct manifest *m, const struct release *before, bool let, int64_t op,
+    struct backend_spec *out, struct cl_err *err)
+{
+	const struct release *to = m->release;
+
+	manifest_begin(out, m, "job", 1, to->version);
+	manifest_service(out, m->db);
+	out->port = 0;
+	(void)snprintf(out->name, sizeof(out->name), "op%lld-login-%s", (long long)op, let ? "let" :
+	    "keep");
+	(void)mem_copy_str(out->env, sizeof(out->env), "job");
+	(void)mem_copy_str(out->image, sizeof(out->image), m->db->run.id);
+	(void)mem_copy_str(out->hostname, sizeof(out->hostname), "login");
+	out->alias[0] = '\0';
+	out->memory = MANIFEST_MEMORY_WEB;
+	out->pids = 64;
+	out->argv = manifest_argv((char *[]){ (char *)"codinglab-login", (char *)(let ? "let" : "keep"),
+	    NULL });
+	manifest_set_var(out, "HOME", "/tmp");
+	manifest_set_var(out, "DATABASE_HOST", m->db_host != NULL ? m->db_host : "db");
+	manifest_set_var(out, "DATABASE_NAME", "app");
+	manifest_set_var(out, "DATABASE_USER", manifest_db_user(before));
+	manifest_set_var(out, "DATABASE_PASSWORD", manifest_db_password(m, before));
+	manifest_set_var(out, "NEXT_USER", manifest_db_user(to));
+	manifest_set_var(out, "NEXT_PASSWORD", manifest_db_password(m, to));
+	return manifest_end(out, err);
+}
+
+const char *manifest_db_user(const struct release *r)
+{
+	return r != NULL && r->db_user[0] != '\0' ? r->db_user : MANIFEST_DB_USER;
+}
+
+const char *manifest_db_password(const struct manifest *m, const struct release *r)
+{
+	return r != NULL && r->db_user[0] != '\0' ? r->db_password : m->db_password != NULL ?
+	    m->db_password : "";
 }
 
 int manifest_dev(const struct manifest *m, int port, struct backend_spec *out, struct cl_err *err)
@@ -160,6 +199,13 @@ int manifest_check(const struct backend_spec *s, struct cl_err *err)
 	return 0;
 }
 
+/* The instance's number; and who enters a database, which is asked when it is made and not again. */
+static bool manifest_is_own(const struct backend_spec *s, const char *name)
+{
+	return strcmp(name, "CODINGLAB_INSTANCE") == 0 || (strcmp(s->tier, "db") == 0 &&
+	    (strcmp(name, "DATABASE_USER") == 0 || strcmp(name, "DATABASE_PASSWORD") == 0));
+}
+
 uint64_t manifest_generation(const struct backend_spec *s)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -170,7 +216,7 @@ uint64_t manifest_generation(const struct backend_spec *s)
 	for (size_t i = 0; s->argv != NULL && s->argv[i] != NULL; i++)
 		h = manifest_hash_str(h, s->argv[i]);
 	for (size_t i = 0; i < s->nenv; i++) {
-		if (strcmp(s->env_vars[i].name, "CODINGLAB_INSTANCE") == 0)
+		if (manifest_is_own(s, s->env_vars[i].name))
 			continue;
 		h = manifest_hash_str(h, s->env_vars[i].name);
 		h = manifest_hash_str(h, s->env_vars[i].value);
@@ -309,8 +355,8 @@ static void manifest_app(struct backend_spec *s, const struct manifest *m)
 	manifest_set_var(s, "HOME", "/tmp");
 	if (m->db == NULL || m->db_password == NULL)
 		return;
-	(void)snprintf(text, sizeof(text), "%s://app:%s@%s:%d/app", m->db->database.scheme,
-	    m->db_password, m->db_host != NULL ? m->db_host : "db", m->db->database.port);
+	(void)snprintf(text, sizeof(text), "%s://%s:%s@%s:%d/app", m->db->database.scheme,
+	    manifest_db_user(r), manifest_db_password(m, r), m->db_host != NULL ? m->db_host : "db", m->db->database.port);
 	manifest_set_var(s, "DATABASE_URL", text);
 }
 

@@ -23,6 +23,10 @@
 #include "images/stack.h"
 
 #define MANIFEST_UID_WAS 10102
+/* The database's names for the application, by turns: another password is another name's, so that both enter
+ * while instances are replaced.  The first owns what is in it. */
+#define MANIFEST_DB_USER "app"
+#define MANIFEST_DB_OTHER "app2"
 
 /* Borrowed throughout: valid while manifests are made. */
 struct manifest {
@@ -32,7 +36,7 @@ struct manifest {
 	const struct stack *stack;   /* the project's */
 	const struct stack *web, *db;/* services; db NULL = none */
 	const struct release *release;
-	const char *db_password;     /* [A-Za-z0-9]+, or NULL */
+	const char *db_password;     /* [A-Za-z0-9]+, or NULL; of releases that have none of their own */
 	const char *db_host;         /* its name for the application; NULL = "db" */
 	int slot;                    /* of the edge */
 	uint32_t uid, gid;           /* owner and group on the host: dev container and builds */
@@ -43,6 +47,13 @@ int manifest_was(const struct manifest *m, int n, struct backend_spec *out, stru
 int manifest_db(const struct manifest *m, struct backend_spec *out, struct cl_err *err);
 int manifest_migrate(const struct manifest *m, int64_t op, struct backend_spec *out,
     struct cl_err *err);
+/* A job in the database's image that changes who may enter it.  let: `release` may, besides `before`; else it
+ * alone. */
+int manifest_login(const struct manifest *m, const struct release *before, bool let, int64_t op,
+    struct backend_spec *out, struct cl_err *err);
+/* With which name and password a release enters its database. */
+const char *manifest_db_user(const struct release *r);
+const char *manifest_db_password(const struct manifest *m, const struct release *r);
 /* port 0 = the stack's */
 int manifest_dev(const struct manifest *m, int port, struct backend_spec *out, struct cl_err *err);
 void manifest_clear(struct backend_spec *s);

@@ -180,6 +180,9 @@ int op_cancel(struct engine *e, int64_t id, struct cl_err *err)
 	if (strcmp(o->kind, "project rm") == 0 && o->started)
 		return err_set(err, CL_PRECONDITION, "operation %lld: a removal is not stopped halfway",
 		    (long long)id);
+	if (strcmp(o->kind, "config rotate-db") == 0 && o->started) /* the old one may have ended already */
+		return err_set(err, CL_PRECONDITION, "operation %lld: a change of password is not stopped halfway",
+		    (long long)id);
 	if (store_op_cancel(e->store, id, err) != 0)
 		return -1;
 	atomic_store(&o->cancel, true);

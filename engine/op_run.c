@@ -52,6 +52,7 @@ const struct op_kind op_table[] = {
 	{ "promote", false, deploy_run, deploy_cancel },
 	{ "rollback", false, deploy_run, deploy_cancel },
 	{ "config set", false, deploy_run, deploy_cancel },
+	{ "config rotate-db", false, deploy_run, deploy_cancel },
 	{ "scale", false, op_run_scale, NULL },
 	{ "autoscale", false, op_run_scale, NULL },
 	{ "up", false, op_run_dev, NULL },

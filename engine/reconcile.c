@@ -339,6 +339,8 @@ static void reconcile_watch(void *arg)
 	struct reconcile *rc = arg;
 	struct backend *b = &rc->e->backend;
 
+	if (b->ops->watch_begin != NULL)
+		b->ops->watch_begin(b, reconcile_watch_cb, reconcile_stopped, rc);
 	while (!reconcile_stopped(rc)) {
 		struct cl_err err = { 0 };
 
@@ -351,6 +353,8 @@ static void reconcile_watch(void *arg)
 		for (int i = 0; i < 20 && !reconcile_stopped(rc); i++)
 			uv_sleep(50);
 	}
+	if (b->ops->watch_end != NULL)
+		b->ops->watch_end(b);
 }
 
 static void reconcile_watch_cb(void *arg, const struct backend_change *c)

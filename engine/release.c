@@ -13,6 +13,7 @@
 
 static bool release_name_ok(const char *name);
 static int release_parse_vars(struct release *r, const struct field_ctx *c, json_t *vars);
+static int release_parse_login(struct release *r, const struct field_ctx *c, json_t *db);
 
 void release_init(struct release *r)
 {
@@ -29,6 +30,7 @@ void release_clear(struct release *r)
 	}
 	mem_free(r->vars);
 	field_free_argv(r->migrate);
+	mem_wipe(r->db_password, sizeof(r->db_password));
 	release_init(r);
 }
 
@@ -87,6 +89,9 @@ char *release_print(const struct release *r)
 	json_object_set_new(o, "migrated", json_boolean(r->migrated));
 	json_object_set_new(o, "migrate", r->migrate != NULL ? json_incref(argv) : json_null());
 	json_object_set_new(o, "vars", vars);
+	if (r->db_user[0] != '\0')
+		json_object_set_new(o, "db", json_pack("{s:s, s:s}", "user", r->db_user, "password",
+		    r->db_password));
 	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(argv);
 	json_decref(o);
@@ -96,7 +101,7 @@ char *release_print(const struct release *r)
 int release_parse(struct release *r, const char *text, size_t len, struct cl_err *err)
 {
 	static const char *const known[] = { "port", "health", "own", "migrate", "migrated", "vars",
-		NULL };
+		"db", NULL };
 	struct field_ctx c = { "release", err };
 	json_error_t why;
 	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why), *v;
@@ -117,6 +122,8 @@ int release_parse(struct release *r, const char *text, size_t len, struct cl_err
 		rc = field_argv(&c, v, "migrate", STACK_ARGV_MAX, STACK_WORD_MAX, &r->migrate);
 	if (rc == 0)
 		rc = release_parse_vars(r, &c, json_object_get(o, "vars"));
+	if (rc == 0 && (v = json_object_get(o, "db")) != NULL)
+		rc = release_parse_login(r, &c, v);
 	r->port = (int)port;
 	r->own = json_is_true(json_object_get(o, "own"));
 	r->migrated = json_is_true(json_object_get(o, "migrated"));
@@ -137,6 +144,23 @@ static int release_parse_vars(struct release *r, const struct field_ctx *c, json
 		if (release_set_var(r, name, json_string_value(v), c->err) != 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int release_parse_login(struct release *r, const struct field_ctx *c, json_t *db)
+{
+	static const char *const known[] = { "user", "password", NULL };
+
+	if (field_check(c, "db", db, known) != 0 || field_str(c, db, "user", true, 1, r->db_user,
+	    sizeof(r->db_user)) != 0 || field_str(c, db, "password", true, 1, r->db_password,
+	    sizeof(r->db_password)) != 0)
+		return -1;
+	for (const char *p = r->db_user; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p))
+			return field_fail(c, "db.user", "must be letters and digits");
+	for (const char *p = r->db_password; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p))
+			return field_fail(c, "db.password", "must be letters and digits");
 	return 0;
 }
 

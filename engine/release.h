@@ -25,6 +25,7 @@ struct release {
 	size_t nvars;
 	bool own;                /* the image is of the project's own Containerfile: its folder, no stack's variables */
 	bool migrated;           /* its migration has run, or is not to run */
+	char db_user[16], db_password[64]; /* with which it enters the database; "" = app and the environment's */
 };
 
 void release_init(struct release *r);
@@ -33,7 +34,7 @@ void release_clear(struct release *r);
 int release_set_var(struct release *r, const char *name, const char *value, struct cl_err *err);
 /* May a project set this variable?  PORT, DATABASE_URL, HOME, CODINGLAB_*, LD_* are ours. */
 int release_check_var(const char *name, const char *value, struct cl_err *err);
-/* {"port":..,"health":..,"own":..,"migrate":[..],"migrated":..,"vars":{..}}; version and digest stand in
+/* {"port":..,"health":..,"own":..,"migrate":[..],"migrated":..,"vars":{..},"db":{..}}; version and digest stand in
  * columns of their own.  The caller frees the text. */
 char *release_print(const struct release *r);
 int release_parse(struct release *r, const char *text, size_t len, struct cl_err *err);

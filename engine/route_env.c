@@ -79,8 +79,8 @@ static int promote(struct engine *e, struct request *r, struct reply *p, struct 
 	}
 	if (!request_bool(r, "dry_run"))
 		return target_choose(e, r->project, request_str(r, "target"), err) != 0 ? -1 :
-		    deploy_begin_copy(e, r, p, "promote", "prod", "dev", dev.serving, true, true,
-		    err);
+		    deploy_begin_copy(e, r, p, "promote", "prod", "dev", dev.serving,
+		    DEPLOY_FRESH | DEPLOY_MIGRATE, err);
 	env_wants(e, r->project, "prod", want);
 	(void)snprintf(first, sizeof(first), "take the image of dev v%d; ", dev.serving);
 	return env_dry(e, r, p, "promote", "prod", want, first, true);
@@ -112,7 +112,7 @@ static int rollback(struct engine *e, struct request *r, struct reply *p, struct
 		err_set(err, CL_PRECONDITION, "rollback: v%d never served (%s)", version, to.result);
 		return err_hint(err, "releases shows which did");
 	}
-	return deploy_begin_copy(e, r, p, "rollback", env, env, version, false, false, err);
+	return deploy_begin_copy(e, r, p, "rollback", env, env, version, 0, err);
 }
 
 /* --- scale ------------------------------------------------------------------------------------ */
@@ -277,9 +277,30 @@ static int config_set(struct engine *e, struct request *r, struct reply *p, stru
 	    config_apply(e, r, row.id, err) != 0)
 		return -1;
 	if (row.serving > 0)
-		return deploy_begin_copy(e, r, p, "config set", env, env, row.serving, true, false,
+		return deploy_begin_copy(e, r, p, "config set", env, env, row.serving, DEPLOY_FRESH,
 		    err);
 	return op_begin(e, r, p, "config set", r->project, env, NULL, NULL, err);
+}
+
+/* Another password of the database, by a release that differs in nothing else. */
+static int config_rotate(struct engine *e, struct request *r, struct reply *p, struct cl_err *err)
+{
+	struct store_env row;
+	const char *env;
+
+	if (request_env(r, &env, err) != 0)
+		return -1;
+	env = status_env(e, r->project, env);
+	if (store_env_get(e->store, r->project, env, &row, NULL) != 0 || row.serving == 0) {
+		err_set(err, CL_PRECONDITION, "config rotate-db: nothing serves in %s", env);
+		return err_hint(err, "The first deploy makes the database and its password");
+	}
+	if (row.want[PLAN_DB] == 0)
+		return err_set(err, CL_PRECONDITION, "config rotate-db: %s has no database", env);
+	if (request_bool(r, "dry_run"))
+		return env_dry(e, r, p, "config rotate-db", env, row.want,
+		    "another password beside the old one; when all have it, the old one ends; ", true);
+	return deploy_begin_copy(e, r, p, "config rotate-db", env, env, row.serving, DEPLOY_LOGIN, err);
 }
 
 const struct route_bind route_env_binds[] = {
@@ -291,5 +312,6 @@ const struct route_bind route_env_binds[] = {
 	{ ROUTE_RELEASES, releases },
 	{ ROUTE_CONFIG_GET, config_get },
 	{ ROUTE_CONFIG_SET, config_set },
+	{ ROUTE_CONFIG_ROTATE, config_rotate },
 	{ 0, NULL },
 };

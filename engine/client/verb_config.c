@@ -1,4 +1,4 @@
-/* Variables of an environment: config get, set, unset. */
+/* Variables of an environment: config get, set, unset; and the database's password. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -62,6 +62,15 @@ int verb_config_set(struct verb_ctx *ctx, const struct verb_args *args)
 		}
 	}
 	return change(ctx, set, verb_args_has(args, "--secret"));
+}
+
+int verb_config_rotate(struct verb_ctx *ctx, const struct verb_args *args)
+{
+	cl_autofree char *path = verb_rest_project(ctx, "/config/rotate-db", false);
+	json_t *body = json_object();
+
+	verb_rest_env(ctx, body);
+	return verb_rest_op(ctx, "POST", path, body);
 }
 
 int verb_config_unset(struct verb_ctx *ctx, const struct verb_args *args)

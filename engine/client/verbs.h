@@ -84,6 +84,7 @@ VERB(verb_logs_events);
 
 VERB(verb_config_get);
 VERB(verb_config_set);
+VERB(verb_config_rotate);
 VERB(verb_config_unset);
 
 VERB(verb_chat_say);

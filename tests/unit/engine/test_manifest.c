@@ -110,6 +110,66 @@ static void test_db(void **state)
 	manifest_clear(&s);
 }
 
+/* A release that enters by the other name: its instances are others, the database is not. */
+static void test_login(void **state)
+{
+	struct manifest m = base();
+	struct release newer = rel;
+	struct backend_spec s, later;
+
+	(void)state;
+	(void)mem_copy_str(newer.db_user, sizeof(newer.db_user), "app2");
+	(void)mem_copy_str(newer.db_password, sizeof(newer.db_password), "n3xt");
+	assert_int_equal(manifest_db(&m, &s, NULL), 0);
+	assert_string_equal(var(&s, "DATABASE_USER"), "app");
+	m.release = &newer;
+	assert_int_equal(manifest_db(&m, &later, NULL), 0);
+	assert_string_equal(var(&later, "DATABASE_USER"), "app2");
+	assert_string_equal(var(&later, "DATABASE_PASSWORD"), "n3xt");
+	assert_true(s.generation == later.generation);
+	manifest_clear(&later);
+	manifest_clear(&s);
+	assert_int_equal(manifest_was(&m, 1, &later, NULL), 0);
+	assert_non_null(strstr(var(&later, "DATABASE_URL"), "://app2:n3xt@db:"));
+	m.release = &rel;
+	assert_int_equal(manifest_was(&m, 1, &s, NULL), 0);
+	assert_non_null(strstr(var(&s, "DATABASE_URL"), "://app:s3cret@db:"));
+	assert_true(s.generation != later.generation);
+	manifest_clear(&later);
+	manifest_clear(&s);
+}
+
+/* The job that changes it: nothing of either password in its arguments. */
+static void test_login_job(void **state)
+{
+	struct manifest m = base();
+	struct release newer = rel;
+	struct backend_spec s;
+
+	(void)state;
+	(void)mem_copy_str(newer.db_user, sizeof(newer.db_user), "app2");
+	(void)mem_copy_str(newer.db_password, sizeof(newer.db_password), "n3xt");
+	m.release = &newer;
+	for (int let = 0; let < 2; let++) {
+		assert_int_equal(manifest_login(&m, &rel, let, 31, &s, NULL), 0);
+		assert_string_equal(s.name, let ? "op31-login-let" : "op31-login-keep");
+		assert_string_equal(s.env, "job");
+		assert_string_equal(s.image, m.db->run.id);
+		assert_int_equal(s.uid, m.db->uid);
+		assert_string_equal(s.argv[0], "codinglab-login");
+		assert_string_equal(s.argv[1], let ? "let" : "keep");
+		assert_null(s.argv[2]);
+		assert_string_equal(var(&s, "DATABASE_HOST"), "db");
+		assert_string_equal(var(&s, "DATABASE_USER"), "app");
+		assert_string_equal(var(&s, "DATABASE_PASSWORD"), "s3cret");
+		assert_string_equal(var(&s, "NEXT_USER"), "app2");
+		assert_string_equal(var(&s, "NEXT_PASSWORD"), "n3xt");
+		for (size_t i = 0; i < s.nmounts; i++)
+			assert_int_equal(s.mounts[i].kind, BACKEND_MOUNT_TMP);
+		manifest_clear(&s);
+	}
+}
+
 static void test_dev(void **state)
 {
 	struct manifest m = base();
@@ -278,6 +338,26 @@ static void test_release_round_trip(void **state)
 	release_clear(&r);
 }
 
+static void test_release_with_a_login(void **state)
+{
+	static const char text[] = "{\"db\":{\"password\":\"n3xt\",\"user\":\"app2\"},\"health\":\"/up\","
+	    "\"migrate\":null,\"migrated\":true,\"port\":81,\"vars\":{}}";
+	struct release r;
+	struct cl_err err = { 0 };
+	char *again;
+
+	(void)state;
+	release_init(&r);
+	assert_int_equal(release_parse(&r, text, strlen(text), &err), 0);
+	assert_string_equal(r.db_user, "app2");
+	assert_string_equal(r.db_password, "n3xt");
+	again = release_print(&r);
+	assert_string_equal(again, text);
+	mem_free(again);
+	release_clear(&r);
+	assert_string_equal(r.db_password, "");
+}
+
 static void test_release_refused(void **state)
 {
 	static const char *const bad[] = { "", "{}", "{\"port\":0,\"health\":\"\"}",
@@ -286,7 +366,11 @@ static void test_release_refused(void **state)
 		"{\"port\":1,\"health\":\"\",\"vars\":{\"1A\":\"\"}}",
 		"{\"port\":1,\"health\":\"\",\"vars\":{\"A\":1}}",
 		"{\"port\":1,\"health\":\"\",\"vars\":[]}",
-		"{\"port\":1,\"health\":\"\",\"migrate\":[]}" };
+		"{\"port\":1,\"health\":\"\",\"migrate\":[]}",
+		"{\"port\":1,\"health\":\"\",\"db\":{\"user\":\"app2\"}}",
+		"{\"port\":1,\"health\":\"\",\"db\":{\"user\":\"a@b\",\"password\":\"x\"}}",
+		"{\"port\":1,\"health\":\"\",\"db\":{\"user\":\"app\",\"password\":\"x'; y\"}}",
+		"{\"port\":1,\"health\":\"\",\"db\":\"app\"}" };
 	struct release r;
 
 	(void)state;
@@ -318,8 +402,11 @@ int main(void)
 		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_platform_wins),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_login_job),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_release_round_trip),
+		cmocka_unit_test(test_release_with_a_login),
 		cmocka_unit_test(test_release_refused),
 	};
 

@@ -320,6 +320,7 @@ static void who_excludes_whom(void **state)
 		{ "ship", "prod", "prod", true }, { "ship", "prod", "dev", false },
 		{ "deploy", "dev", "dev", true }, { "promote", "prod", "prod", true },
 		{ "rollback", "prod", "prod", true }, { "config set", "dev", "dev", true },
+		{ "config rotate-db", "prod", "prod", true },
 		{ "scale", "prod", "prod", false }, { "up", "ide", "prod", false },
 		{ "restart", "ide", "ide", false }, { "project rm", "", "prod", true },
 		{ "project rm", "", "dev", true },

@@ -28,6 +28,7 @@ struct world {
 	struct rollout r;
 	atomic_bool interrupt;
 	char facts[4096];      /* "starting was-1 " ... */
+	const char *user[2], *password; /* how the wanted and the old release enter the database; NULL = as ever */
 };
 
 static void note(void *arg, const struct rollout_note *n)
@@ -83,7 +84,13 @@ static enum rollout_result pass(struct world *w, int wanted, int serving, int nw
 		.env = "prod", .stack = &app, .web = &web, .db = &db, .db_password = "x", .slot = 3 };
 	version(&r->wanted, wanted);
 	version(&r->old, serving);
-	r->wanted.migrated = wanted == serving;
+	r->wanted.migrated = wanted == serving || w->user[0] != NULL;
+	if (w->user[0] != NULL) {
+		(void)snprintf(r->wanted.db_user, sizeof(r->wanted.db_user), "%s", w->user[0]);
+		(void)snprintf(r->wanted.db_password, sizeof(r->wanted.db_password), "%s", w->password);
+	}
+	if (w->user[1] != NULL)
+		(void)snprintf(r->old.db_user, sizeof(r->old.db_user), "%s", w->user[1]);
 	r->route = (struct backend_route){ .project = 7, .env = "prod", .slot = 3,
 		.host = "shop.alice.lab" };
 	r->want[PLAN_DB] = 1;
@@ -327,6 +334,102 @@ static void test_every_cut(void **state)
 	}
 }
 
+/* --- another password of the database ---------------------------------------------------------- */
+
+static void another(struct world *w, const char *wanted, const char *old)
+{
+	w->user[0] = wanted;
+	w->user[1] = old;
+	w->password = "n3xt";
+}
+
+static void test_login(void **state)
+{
+	struct world *w = *state;
+	char *trace;
+
+	assert_int_equal(pass(w, 1, 0, 2, 1), ROLLOUT_OK);
+	backend_sim_forget(w->sim);
+	another(w, "app2", NULL);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_OK);
+	assert_int_equal(backend_sim_outages(w->sim), 0);
+	trace = backend_sim_trace(w->sim);
+	assert_true(before(trace, "run op5-login-let", "apply p7-prod-was-1-r2"));
+	assert_true(before(trace, "remove p7-prod-was-1-r1", "run op5-login-keep"));
+	assert_null(strstr(trace, "-db-")); /* it is not begun anew */
+	mem_free(trace);
+	/* as long as it is not written down that it serves, all of it may be asked again */
+	backend_sim_forget(w->sim);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_OK);
+	trace = backend_sim_trace(w->sim);
+	assert_true(before(trace, "run op5-login-let", "run op5-login-keep"));
+	assert_null(strstr(trace, "apply"));
+	mem_free(trace);
+	/* and then no more; nor by a later release that enters in the same way */
+	backend_sim_forget(w->sim);
+	another(w, "app2", "app2");
+	assert_int_equal(pass(w, 2, 2, 2, 1), ROLLOUT_OK);
+	assert_int_equal(pass(w, 3, 2, 2, 1), ROLLOUT_OK);
+	trace = backend_sim_trace(w->sim);
+	assert_null(strstr(trace, "login"));
+	mem_free(trace);
+}
+
+/* A database that takes no other password: nothing is replaced, the old release goes on. */
+static void test_login_refused(void **state)
+{
+	struct world *w = *state;
+	struct cl_err err = { 0 };
+	char *trace;
+
+	assert_int_equal(pass(w, 1, 0, 2, 1), ROLLOUT_OK);
+	assert_int_equal(backend_sim_script(w->sim, "job 3", &err), 0);
+	backend_sim_forget(w->sim);
+	another(w, "app2", NULL);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_FAILED);
+	assert_true(w->r.release_failed);
+	assert_string_equal(w->r.err.message, "database password: ended with status 3: job output");
+	trace = backend_sim_trace(w->sim);
+	assert_null(strstr(trace, "apply"));
+	mem_free(trace);
+	assert_int_equal(backend_sim_routed(w->sim, 3, "was"), 2);
+}
+
+/* A new instance that does not get ready: the old password was never ended. */
+static void test_login_of_a_bad_release(void **state)
+{
+	struct world *w = *state;
+	struct cl_err err = { 0 };
+	char *trace;
+
+	assert_int_equal(pass(w, 1, 0, 2, 1), ROLLOUT_OK);
+	assert_int_equal(backend_sim_script(w->sim, "unready -r2", &err), 0);
+	another(w, "app2", NULL);
+	backend_sim_forget(w->sim);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_FAILED);
+	assert_true(w->r.release_failed);
+	trace = backend_sim_trace(w->sim);
+	assert_non_null(strstr(trace, "run op5-login-let"));
+	assert_null(strstr(trace, "login-keep"));
+	mem_free(trace);
+}
+
+/* Ending the old one fails: no fault of the release, which stays, and it is tried again. */
+static void test_login_kept_later(void **state)
+{
+	struct world *w = *state;
+	struct cl_err err = { 0 };
+
+	assert_int_equal(pass(w, 1, 0, 2, 1), ROLLOUT_OK);
+	assert_int_equal(backend_sim_script(w->sim, "fail run login-keep 1", &err), 0);
+	another(w, "app2", NULL);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_UNAVAILABLE);
+	assert_false(w->r.release_failed);
+	assert_non_null(strstr(w->r.err.message, "the old password still holds"));
+	assert_int_equal(backend_sim_count(w->sim, "-r2"), 2);
+	assert_int_equal(pass(w, 2, 1, 2, 1), ROLLOUT_OK);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -334,7 +437,8 @@ int main(void)
 		T(test_first_release), T(test_rolling), T(test_scale), T(test_unready),
 		T(test_crash), T(test_migration_fails), T(test_apply_fails),
 		T(test_killed_is_replaced), T(test_crash_loop), T(test_interrupt), T(test_down),
-		T(test_gone), T(test_every_cut),
+		T(test_gone), T(test_every_cut), T(test_login), T(test_login_refused),
+		T(test_login_of_a_bad_release), T(test_login_kept_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
