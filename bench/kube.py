@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import socket
 import time
 
@@ -14,6 +15,7 @@ from cluster import OURS, KubeLab, kubectl, objects
 from lab import Lab, wait_until
 from load import Load
 from probe import median
+import tables
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -144,10 +146,10 @@ class Engine:
             time.sleep(0.01)
 
 
-def grow(row, projects, per_project):
-    """Memory and the time of one change as projects come: four points of the curve.  per_project: instances (a third tier has 1)."""
+def grow(row, steps, per_project):
+    """Memory and the time of one change as projects come: the points of the curve.  per_project: instances (a third tier has 1)."""
+    projects = steps[-1]
     os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * projects + 16)
-    steps = sorted({max(1, projects // 8), max(1, projects // 4), max(1, projects // 2), projects})
     with Lab(backend="sim") as lab:
         e, pid, made, wide, curve = Engine(lab), lab.pid("engine"), 0, 0, []
         empty = rss(pid)
@@ -176,13 +178,35 @@ def grow(row, projects, per_project):
                 times.append((time.monotonic() - start) * 1000)
             curve.append((step, (rss(pid) - empty) / step / 1024, median(times)))
             print(f"  {step:6} projects, {step * per_project:6} instances: {curve[-1][1]:8.1f} KiB each, a change in {curve[-1][2]:6.0f} ms", flush=True)
-        row(f"sim: memory a project, {projects}", curve[-1][1], curve[0][1], "KiB", f"with {steps[0]}", ("none", 0))
-        row(f"sim: a change, {projects} projects", curve[-1][2], curve[0][2], "ms", f"with {steps[0]}", ("ratio", 1.5))
+        for step, memory, change in curve[:-1]:
+            row(f"sim: {step} projects, {step * per_project} instances, each", memory, None, "KiB", "", ("none", 0))
+            row(f"sim: a change with {step} projects", change, None, "ms", "", ("none", 0))
+        row(f"sim: {projects} projects, {projects * per_project} instances, each", curve[-1][1], curve[0][1], "KiB", f"with {steps[0]}", ("none", 0))
+        row(f"sim: a change with {projects} projects", curve[-1][2], curve[0][2], "ms", f"with {steps[0]}", ("ratio", 1.5))
+
+
+# -- the document's table
+
+def table(figures):
+    """What was measured, this time or with --more before it, in the order of its parts."""
+    have = figures.all.get("kube", {})
+    def place(case):
+        return next((i for i, word in enumerate(("all ready", "no change", "conns", "requests", "sim:", "kwok:")) if word in case), 9)
+    def number(x):
+        return "" if x is None else f"{x:.0f}" if abs(x) >= 100 or float(x).is_integer() else f"{x:.2f}"
+    lines = []
+    for case in sorted(have, key=lambda c: (place(c), [int(n) for n in re.findall(r"\d+", c)], c)):
+        f = have[case]
+        lines.append([case, f"{number(f['ours'])} {f['unit']}", f"{number(f['peer'])} {f['unit']}, {f['peer_name']}" if f["peer"] is not None else "",
+                      "" if f["ratio"] is None else f"{f['ratio']:.2f}", f["goal"] and f"{f['goal']} {'reached' if f['reached'] else 'NOT REACHED'}"])
+    when = sorted({f["when"] for f in have.values()})
+    return tables.markdown(f"**An application on a cluster**, beside kubectl in the same run, and the engine as projects come ({'; '.join(when)}; Kubernetes 1.20.2, one node).",
+                           ["figure", "CodingLab", "peer", "ratio", "goal"], lines)
 
 
 def bench(row, quick, parts):
     if "grow" in parts:
-        grow(row, 40 if quick else 2000, 5)
+        grow(row, [5, 10, 20, 40] if quick else [100, 500, 1000, 2000], 5)
     if not {"scale", "idle", "load"} & set(parts):
         return
     if not os.environ.get("KUBECONFIG"):

@@ -38,9 +38,9 @@ def options():
     p.add_argument("--runs", type=int, default=0, metavar="N", help="of stacks: times that each figure is taken (10; with --quick 3)")
     p.add_argument("--minutes", type=int, default=28, metavar="N", help="of stacks: no further stack is begun that would not be done within these (28)")
     p.add_argument("--connections", type=int, default=300, metavar="N", help="of stacks: at once, while loading")
-    p.add_argument("--more", action="store_true", help="of stacks and images: keep in the tables what earlier runs measured of others")
+    p.add_argument("--more", action="store_true", help="of stacks, images and kube: keep in the tables what earlier runs measured of others")
     p.add_argument("--store", metavar="DIR", help="of images: build in this store and keep it (CODINGLAB_STORAGE=DIR uses it then)")
-    p.add_argument("--into", metavar="FILE", help="of stacks and images: write the tables between their marks in this document too")
+    p.add_argument("--into", metavar="FILE", help="of stacks, images and kube: write the tables between their marks in this document too")
     p.add_argument("--sessions", default="", metavar='"N..."', help="of gateway: live sessions, one figure for each number (1 100 300; with --quick 1 4)")
     p.add_argument("--parts", default="", metavar='"PART..."', help=f"only these: of gateway {' '.join(crowd.PARTS)}; of kube {' '.join(kube.PARTS)}")
     o = p.parse_args()
@@ -339,7 +339,16 @@ def case_images(lab, user, peer):
 
 def case_kube(lab, user, peer):
     """an application on KUBECONFIG's cluster beside kubectl: scaling, idle, load; the engine with 2,000 projects on sim (only by name)"""
-    kube.bench(row, QUICK, OPTIONS.parts.split() or kube.PARTS)
+    figures, began, first = tables.Figures(ROOT / "out/bench-kube-figures.json", OPTIONS.more), tables.now(), len(ROWS)
+    try:
+        kube.bench(row, QUICK, OPTIONS.parts.split() or kube.PARTS)
+    finally:
+        for r in ROWS[first:]:
+            figures.put("kube", r["case"], **{**r, "when": began})
+        text = kube.table(figures)
+        print("\n" + text)
+        if OPTIONS.into:
+            tables.into(OPTIONS.into, "kube", text)
 
 
 BY_NAME = ("images", "kube", "stacks", "gateway", "throughput")  # long: not without being named

@@ -151,8 +151,8 @@ static int release_parse_login(struct release *r, const struct field_ctx *c, jso
 {
 	static const char *const known[] = { "user", "password", NULL };
 
-	if (field_check(c, "db", db, known) != 0 || field_str(c, db, "user", true, 1, r->db_user,
-	    sizeof(r->db_user)) != 0 || field_str(c, db, "password", true, 1, r->db_password,
+	if (field_check(c, "db", db, known) != 0 || field_str(c, db, "user", false, 1, r->db_user,
+	    sizeof(r->db_user)) != 0 || field_str(c, db, "password", false, 1, r->db_password,
 	    sizeof(r->db_password)) != 0)
 		return -1;
 	for (const char *p = r->db_user; *p != '\0'; p++)

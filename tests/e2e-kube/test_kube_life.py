@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """What happens to an application over its life on a real cluster: promoted, taken back, cleaned up after, hurt in every part
 and healed, with the engine killed and the API server away.  By ssh; kubectl only looks and hurts."""
+import base64
 import json
 import os
 import pathlib
-import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from load import Load
 
 POLICIES = os.environ.get("CODINGLAB_TEST_POLICIES") == "enforced"  # the cluster's network does what NetworkPolicies say
 MANY = int(os.environ.get("CODINGLAB_MANY", 5))  # instances of WAS in H12
+AWAY = int(os.environ.get("CODINGLAB_AWAY_S", 60))  # how long the API server is away in H6
+CUTS_S = int(os.environ.get("CODINGLAB_CUTS_S", 300))  # how long G9 goes on killing the engine
 
 
 def tiers(alice, env="prod"):
@@ -102,7 +105,6 @@ def there(lab, image):
     name, digest = image.split("/", 1)[1].split("@")
     password = (lab.dir / "s/registry/password").read_text().strip() if (lab.dir / "s/registry/password").exists() else ""
     secret = next(o for o in objects("secrets", lab.ns()) if o["type"] == "kubernetes.io/dockerconfigjson")
-    import base64
     auths = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]
     auth = base64.b64decode(next(iter(auths.values()))["auth"]).decode()
     p = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "-u", auth, "-I", "-H",
@@ -200,11 +202,11 @@ def test_a_restarted_kubelet(lab, alice, url):
     assert not load.failures, load.failures[:5]
 
 
-def test_the_api_server_away_for_a_minute(lab, alice, url):
-    """Nothing is lost, the screen says so, what runs goes on, what was asked for meanwhile comes after."""
+def test_the_api_server_away(lab, alice, url):
+    """A minute, or CODINGLAB_AWAY_S (600: ten minutes).  Nothing is lost, the screen says so, what runs goes on, what was asked for meanwhile comes after."""
     if not OWN:
         raise cases.Skip("another's API server is not stopped")
-    with Load(lab.edge_port, url, threads=2) as load, alice.screen("shop", rows=30, cols=120) as s:
+    with Load(lab.edge_port, url, threads=2, seconds=AWAY + 600) as load, alice.screen("shop", rows=30, cols=120) as s:
         s.expect("Files")
         s.send("<F7>")
         s.expect("PROD")
@@ -218,7 +220,9 @@ def test_the_api_server_away_for_a_minute(lab, alice, url):
             told = lab.admin.ssh("host ls", check=False, timeout=60)
             assert told.returncode != 0 and told.stderr.startswith("codinglab: "), (told.returncode, told.stdout, told.stderr)
             assert alice.json("status", "shop")["tiers"], "what was known is still told"
-            time.sleep(max(0, 60 - (time.time() - began)))
+            while time.time() - began < AWAY:
+                assert not load.failures and alice.json("status", "shop")["tiers"], load.failures[:5]
+                time.sleep(min(10, max(0.1, AWAY - (time.time() - began))))
         finally:
             hold("apiserver", False)
         s.expect("cluster: it answers again", 60)
@@ -245,27 +249,147 @@ def test_changes_made_while_nothing_watched_are_found(lab, alice, url):
 
 # -- the battery
 
-def test_g9_an_engine_killed_at_any_point(lab, alice, url):
-    """kill -9 in ship, scale and deploy: the same end, no orphan, nothing twice."""
-    rng = random.Random(9)
-    for what in ("scale was=2", "ship", "deploy", "scale was=1"):
-        alice.ssh(what + " --no-wait", "shop")
-        time.sleep(rng.uniform(0.1, 6))
+def journal(lab, op):
+    """What the engine has written down of an operation: its state, its step, what it is to do, the release and the environment that it changes."""
+    with sqlite3.connect(f"file:{lab.dir}/s/engine/codinglab.db?mode=ro", uri=True, timeout=10) as db:
+        row = db.execute("SELECT state, step, attempts, project, env FROM op WHERE id = ?", (op,)).fetchone()
+        return row[:3] + tuple(db.execute("SELECT version, result, digest, config FROM release WHERE op = ?", (op,))) \
+            + tuple(db.execute("SELECT desired, serving, state FROM env WHERE project = ? AND name = ?", row[3:]))
+
+
+def cut_at(lab, op, point, seconds=240):
+    """kill -9 of the engine as soon as it has written the point-th change into its journal; False: the operation ended before."""
+    seen, end = [], time.time() + seconds
+    while time.time() < end:
+        now = journal(lab, op)
+        if now[0] not in ("queued", "running"):
+            return False
+        if not seen or now != seen[-1]:
+            seen.append(now)
+        if len(seen) > point:
+            os.kill(lab.pid("engine"), signal.SIGKILL)
+            return True
+        time.sleep(0.003)
+    raise AssertionError(f"operation {op} does not end: {seen[-1][:3]}")
+
+
+def whole(lab, env, was):
+    """Nothing twice, no orphan."""
+    ns = lab.ns(env=env)
+    sets = objects("replicasets", ns)
+    assert sum(1 for r in sets if r["spec"]["replicas"] and r["metadata"]["labels"].get("codinglab/tier") == "was") == 1, [r["metadata"]["name"] for r in sets]
+    found = [(o["kind"], o["metadata"]["name"]) for o in objects("deployments,statefulsets,services", ns)]
+    assert len(found) == len(set(found)) == 6, found
+    wait_until(lambda: str([p["metadata"]["name"] for p in objects("pods", ns)]),
+               lambda: len([p for p in objects("pods", ns) if p["status"]["phase"] in ("Running", "Pending")]) == was + 2, 60)
+
+
+def test_g9_an_engine_killed_at_every_step(lab, alice, url):
+    """kill -9 after each thing that the engine writes down of a scale, a deploy, a promotion, a taking back and a change of password: the same end,
+    nothing lost, no orphan, nothing twice.  Points are taken by turns until every one was, or CODINGLAB_CUTS_S are over."""
+    kinds = {"scale was=2 --env dev": [], "deploy": [], "rollback --env dev -y": [], "config rotate-db --env dev": [], "promote -y": []}
+    left, point, end = list(kinds), 0, time.time() + CUTS_S
+    while left and time.time() < end:
+        for what in list(left):
+            last = alice.json("op ls", "shop")["ops"][0]["id"]
+            line = what if point % 2 == 0 or "scale" not in what else what.replace("was=2", "was=1")
+            alice.ssh(line + " --no-wait", "shop")
+            op = next(o["id"] for o in alice.json("op ls", "shop")["ops"] if o["id"] > last and o["kind"] == what.split(" -")[0].split(" was")[0])
+            cut = cut_at(lab, op, point)
+            wait_until("engine answers", lambda: alice.ssh("whoami", check=False).returncode == 0, 20)
+            quiet(alice)
+            done = next(o for o in alice.json("op ls", "shop")["ops"] if o["id"] == op)
+            assert done["state"] == "done", (line, point, done)
+            wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
+            if cut:
+                kinds[what].append(point)
+            else:
+                left.remove(what)
+            if time.time() > end:
+                break
+        point += 1
+    print("killed at " + ", ".join(f"{len(v)} points of {k}" for k, v in kinds.items()) + f"; not to their end: {', '.join(left) or 'none'}")
+    assert all(kinds.values()) and sum(map(len, kinds.values())) >= 10, kinds
+    alice.ssh("scale was=1 --env dev", "shop")
+    serving(alice, "was", 1)
+    for env in ("dev", "prod"):
+        whole(lab, env, 1)
+
+
+def login(alice):
+    return re.search(r"://(\w+):(\w+)@", alice.ssh("enter was-1 printenv DATABASE_URL", "shop").stdout).groups()
+
+
+def enters(alice, who):
+    return alice.ssh(f"enter db-1 env PGPASSWORD={who[1]} psql -h 127.0.0.1 -U {who[0]} -w -c 'select 1'", "shop", check=False).returncode == 0
+
+
+def test_another_password_of_the_database(lab, alice, url):
+    """Under load, twice: both hold while pods are replaced, then the new one alone; the database's own pod stays."""
+    for _ in range(2):
+        before, db = login(alice), pods(lab, "db")[0]["metadata"]["uid"]
+        with Load(lab.edge_port, url, threads=4) as load:
+            p = alice.ssh("config rotate-db --env prod", "shop", timeout=300)
+            time.sleep(1)
+        assert load.ok > 20 and not load.failures, (load.ok, load.failures[:5])
+        now = login(alice)
+        assert now[0] != before[0] and now[1] != before[1] and pods(lab, "db")[0]["metadata"]["uid"] == db
+        assert enters(alice, now) and not enters(alice, before)
+        assert "<li>" in lab.get(url)[1] and lab.get(url)[0] == 200
+        told = p.stdout + p.stderr + events(alice) + alice.ssh("op ls --json", "shop").stdout + alice.ssh("manifest --env prod", "shop").stdout + lab.admin.ssh("audit -n 50").stdout
+        assert "rotate-db" in told and now[1] not in told and before[1] not in told
+        secrets = [o for o in objects("secrets", lab.ns()) if (o["metadata"].get("labels") or {}).get("codinglab/project")]
+        held = "".join(base64.b64decode(v).decode() for o in secrets for v in (o.get("data") or {}).values())
+        assert now[1] in held and before[1] not in held, [o["metadata"]["name"] for o in secrets]
+        assert not [p for p in objects("pods", lab.ns()) if "login" in p["metadata"]["name"]]
+
+
+def test_a_password_that_the_database_does_not_take(lab, alice, url):
+    """The release with it is taken back; the old one holds."""
+    before = login(alice)
+    alice.ssh("enter db-1 psql -c 'ALTER SYSTEM SET default_transaction_read_only = on'", "shop")
+    alice.ssh("enter db-1 psql -c 'SELECT pg_reload_conf()'", "shop")
+    try:
+        p = alice.ssh("config rotate-db --env prod", "shop", check=False, timeout=300)
+    finally:
+        alice.ssh("enter db-1 psql -c 'SET default_transaction_read_only = off' -c 'ALTER SYSTEM RESET default_transaction_read_only'", "shop")
+        alice.ssh("enter db-1 psql -c 'SELECT pg_reload_conf()'", "shop")
+    assert p.returncode == 1 and "database password" in p.stderr and "read-only" in p.stderr, (p.returncode, p.stderr)
+    wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
+    assert login(alice) == before and enters(alice, before)
+
+
+def test_a_new_engine_pushes_nothing_that_is_there(lab, alice, url):
+    """What pods pull is asked for by digest: the repository's files stay as they are."""
+    blobs = lab.dir / "s/registry"
+
+    def files():
+        return {str(f): f.stat().st_mtime_ns for f in blobs.rglob("*") if f.is_file() and "/uploads/" not in str(f)}
+    wait_until("nothing is pushed", lambda: not [o for o in lab.admin.json("op ls")["ops"] if o["state"] in ("queued", "running")], 60)
+    before = files()
+    lab.kill_daemon("engine")
+    wait_until("engine answers", lambda: alice.ssh("whoami", check=False).returncode == 0, 20)
+    alice.ssh("scale was=2 --env prod", "shop", timeout=300)
+    alice.ssh("scale was=1 --env prod", "shop", timeout=300)
+    now = files()
+    assert before and now == before, sorted(set(now.items()) ^ set(before.items()))[:10]
+
+
+def test_the_cluster_is_watched_without_a_container_engine(lab, alice, url):
+    """Podman away while the engine starts: what happens in the cluster is seen all the same."""
+    sup, pid = int((lab.dir / "s/run/pids/podman.sup").read_text()), lab.pid("podman")
+    os.kill(sup, signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    try:
         lab.kill_daemon("engine")
         wait_until("engine answers", lambda: alice.ssh("whoami", check=False).returncode == 0, 20)
-        quiet(alice)
-        last = alice.json("op ls", "shop")["ops"][0]
-        assert last["state"] == "done", (what, last)
-    serving(alice, "was", 1)
-    wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
-    for env in ("dev", "prod"):
-        ns = lab.ns(env=env)
-        sets = objects("replicasets", ns)
-        assert sum(1 for r in sets if r["spec"]["replicas"] and r["metadata"]["labels"].get("codinglab/tier") == "was") == 1, [r["metadata"]["name"] for r in sets]
-        names = [o["metadata"]["name"] for o in objects("deployments,statefulsets,services", ns)]
-        assert len(names) == len(set((o["kind"], o["metadata"]["name"]) for o in objects("deployments,statefulsets,services", ns))) == 6, names
-        wait_until(lambda: str([p["metadata"]["name"] for p in objects("pods", ns)]),
-                   lambda: len([p for p in objects("pods", ns) if p["status"]["phase"] in ("Running", "Pending")]) == 3, 60)
+        serving(alice, "was", 1, 60)
+        old = len(events(alice).split("\n"))
+        kubectl("-n", lab.ns(), "delete", "pod", pods(lab, "was")[0]["metadata"]["name"], "--wait=false")
+        wait_until(lambda: events(alice), lambda: "was-1 ready" in "\n".join(events(alice).split("\n")[old - 1:]), 90)
+    finally:
+        os.kill(sup, signal.SIGCONT)
+    wait_until("podman back", lambda: lab.admin.json("info")["backend_state"] == "ready", 60)
 
 
 def test_h2_what_pods_are_given(lab, alice, url):

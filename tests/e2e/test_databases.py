@@ -69,7 +69,7 @@ def rotated(lab, alice, name, url):
     assert enters(alice, name, now) and not enters(alice, name, before)
     assert "<li>a row from the database</li>" in lab.get(url)[1]
     after = [i for t in alice.json("status", name)["tiers"] if t["tier"] == "db" for i in t["instances"]]
-    assert [i["started"] for i in after] == [i["started"] for i in db], "the database was begun anew"
+    assert [i["since"] for i in after] == [i["since"] for i in db], "the database was begun anew"
     told = p.stdout + p.stderr + alice.ssh("op ls --json", name).stdout + alice.ssh("events -n 100", name).stdout + alice.ssh("releases --json", name).stdout \
         + alice.ssh("config get --json", name).stdout + lab.admin.ssh("audit -n 50").stdout
     assert "rotate-db" in told and now[1] not in told and before[1] not in told
