@@ -12,7 +12,7 @@
 #include "engine/event.h"
 #include "engine/reconcile.h"
 #include "engine/reconcile_internal.h"
-#include "engine/rollout_whole.h"
+#include "engine/rollout_login.h"
 #include "engine/snapshot.h"
 #include "engine/store_env.h"
 #include "engine/store_project.h"
@@ -86,10 +86,7 @@ static void env_work(struct engine *e, void *arg)
 {
 	struct env_pass *p = arg;
 
-	if (e->backend.ops->env_apply != NULL)
-		rollout_whole_run(&p->s.r);
-	else
-		rollout_run(&p->s.r);
+	rollout_login_run(&p->s.r);
 	engine_post(e, env_done, p); /* behind the notes */
 }
 

@@ -13,7 +13,6 @@
 #include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/rollout_login.h"
 
 #define ROLLOUT_HOLD_MAX_MS 60000
 #define ROLLOUT_TAIL_LINES 40
@@ -46,16 +45,11 @@ static void rollout_tidy(struct rollout *r);
 void rollout_run(struct rollout *r)
 {
 	struct plan plan = { 0 };
-	bool login = rollout_login_changes(r);
 	size_t i = 0;
 	int rc;
 
 	r->result = ROLLOUT_OK;
 	rc = rollout_look(r) != 0 ? -1 : rollout_plan(r, &plan);
-	if (rc == 0 && login && rollout_login_let(r, NULL) != 0) {
-		rc = rollout_stop(r) ? 1 : -1;
-		r->release_failed = rc < 0;
-	}
 	r->missed = false; /* this plan knows */
 	for (; rc == 0 && i < plan.n; i++) {
 		if (rollout_stop(r)) {
@@ -72,13 +66,9 @@ void rollout_run(struct rollout *r)
 			rc = 0;
 		}
 	}
-	if (rc == 0 && r->result == ROLLOUT_OK && login)
-		rc = rollout_login_keep(r, NULL);
-	if (rc == 1)
-		r->result = ROLLOUT_AGAIN;
 	if (rc < 0) {
 		r->result = r->err.code == CL_UNAVAILABLE ? ROLLOUT_UNAVAILABLE : ROLLOUT_FAILED;
-		if (r->result == ROLLOUT_FAILED && i < plan.n && !r->release_failed)
+		if (r->result == ROLLOUT_FAILED && i < plan.n)
 			rollout_blame(r, &plan.steps[i]);
 	}
 	if (r->result == ROLLOUT_OK && r->gone)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/rollout_whole.h"
 
 #define TIMEOUT_S 120
 
@@ -39,47 +40,80 @@ static bool stop_cb(void *arg)
 	return o->r->interrupt && atomic_load(o->r->interrupt);
 }
 
-static int change(struct rollout *r, const struct backend_env *e, bool let)
+/* One job in the database's image, to its end. */
+static int change(struct rollout *r, bool let)
 {
 	struct output out = { .r = r };
 	struct backend_job job = { .line = line_cb, .cancelled = let ? stop_cb : NULL, .arg = &out,
 		.timeout_s = TIMEOUT_S };
 	struct backend *b = r->backend;
+	bool whole = b->ops->env_apply != NULL;
+	struct backend_env e;
 	struct backend_spec spec;
 	int status = 0, rc;
 
 	tell(r, ROLLOUT_STEP, let ? "giving the database another password" : "ending the old password");
-	r->manifest.release = &r->wanted;
-	if (manifest_login(&r->manifest, &r->old, let, r->op, &spec, &r->err) != 0)
+	if (whole && rollout_whole_wanted(r, &e, &r->err) != 0)
 		return -1;
-	rc = e ? b->ops->env_run(b, e, &spec, &job, &status, &r->err) :
-	    b->ops->run(b, &spec, &job, &status, &r->err);
-	manifest_clear(&spec);
+	r->manifest.release = &r->wanted;
+	rc = manifest_login(&r->manifest, &r->old, let, r->op, &spec, &r->err);
+	if (rc == 0) {
+		rc = whole ? b->ops->env_run(b, &e, &spec, &job, &status, &r->err) :
+		    b->ops->run(b, &spec, &job, &status, &r->err);
+		manifest_clear(&spec);
+	}
+	if (whole)
+		rollout_whole_clear(&e);
 	if (rc == 0 && status != 0)
 		rc = err_set(&r->err, CL_FAILED, "database password: ended with status %d%s%s", status,
 		    out.last[0] ? ": " : "", out.last);
 	return rc;
 }
 
-bool rollout_login_changes(const struct rollout *r)
+static bool changes(const struct rollout *r)
 {
 	return r->manifest.db && !r->gone && r->wanted.version > 0 && r->old.version > 0 &&
 	    strcmp(manifest_db_user(&r->wanted), manifest_db_user(&r->old)) != 0;
 }
 
-int rollout_login_let(struct rollout *r, const struct backend_env *e)
+static void pass(struct rollout *r)
 {
-	return change(r, e, true);
+	if (r->backend->ops->env_apply)
+		rollout_whole_run(r);
+	else
+		rollout_run(r);
 }
 
-/* All instances have the new one: what fails here is tried again, and is no fault of the release. */
-int rollout_login_keep(struct rollout *r, const struct backend_env *e)
+/* Nothing was replaced yet: the release is taken back, or the runtime is waited for. */
+static void refused(struct rollout *r)
+{
+	r->result = r->interrupt && atomic_load(r->interrupt) ? ROLLOUT_AGAIN :
+	    r->err.code == CL_UNAVAILABLE ? ROLLOUT_UNAVAILABLE : ROLLOUT_FAILED;
+	r->release_failed = r->result == ROLLOUT_FAILED;
+}
+
+/* All instances have the new one: what fails now is tried again, and is no fault of the release. */
+static void lingers(struct rollout *r)
 {
 	char why[300];
 
-	if (change(r, e, false) == 0)
-		return 0;
 	(void)mem_copy_str(why, sizeof(why), r->err.message);
 	err_clear(&r->err);
-	return err_set(&r->err, CL_UNAVAILABLE, "the old password still holds: %.280s", why);
+	err_set(&r->err, CL_UNAVAILABLE, "the old password still holds: %.280s", why);
+	r->result = ROLLOUT_UNAVAILABLE;
+}
+
+void rollout_login_run(struct rollout *r)
+{
+	if (!changes(r)) {
+		pass(r);
+		return;
+	}
+	if (change(r, true) != 0) {
+		refused(r);
+		return;
+	}
+	pass(r);
+	if (r->result == ROLLOUT_OK && change(r, false) != 0)
+		lingers(r);
 }

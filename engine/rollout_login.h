@@ -10,10 +10,8 @@
 
 #include "engine/rollout.h"
 
-/* Does the wanted release enter its database otherwise than the one that serves? */
-bool rollout_login_changes(const struct rollout *r);
-/* On the worker's thread; may be repeated.  e: of an environment that is applied whole, else NULL. */
-int rollout_login_let(struct rollout *r, const struct backend_env *e);
-int rollout_login_keep(struct rollout *r, const struct backend_env *e);
+/* A pass, by rollout_run() or rollout_whole_run() as the backend is, and what has to be done around it.  On the
+ * worker's thread; may be repeated. */
+void rollout_login_run(struct rollout *r);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/rollout_login.h"
 
 #define LOOK_MS 500
 #define TAIL_LINES 20
@@ -104,15 +103,12 @@ static int apply(struct rollout *r)
 {
 	struct lines out = { .r = r };
 	struct backend_job job = { .line = line_cb, .cancelled = stop_cb, .arg = &out, .timeout_s = 1800 };
-	bool login = rollout_login_changes(r);
 	struct backend_env e;
 	int rc = 0;
 
 	if (rollout_whole_wanted(r, &e, &r->err) != 0)
 		return -1;
-	if (login)
-		rc = rollout_login_let(r, &e);
-	if (rc == 0 && !r->wanted.migrated)
+	if (!r->wanted.migrated)
 		rc = migrate(r, &e);
 	if (rc == 0)
 		rc = r->backend->ops->env_apply(r->backend, &e, &job, &r->err);
@@ -122,8 +118,6 @@ static int apply(struct rollout *r)
 		r->memory->route_set = true;
 		rc = wait_for(r, &e);
 	}
-	if (rc == 0 && login)
-		rc = rollout_login_keep(r, &e);
 	rollout_whole_clear(&e);
 	return rc;
 }

@@ -96,7 +96,7 @@ const struct verb verb_table[] = {
     {"config set", "K=V... [--secret]", "set variables; instances restart one by one",
 	"ssh alice+shop@lab config set DEBUG=0 --env prod", PROJECT, verb_config_set},
     {"config rotate-db", "", "another password of the database; instances restart one by one",
-	"ssh alice+shop@lab config rotate-db --env prod", PROJECT, verb_config_rotate},
+	"ssh alice+shop@lab config rotate-db --env prod", PROJECT | DRY, verb_config_rotate},
     {"config unset", "K...", "remove variables", "ssh alice+shop@lab config unset DEBUG", PROJECT,
 	verb_config_unset},
     {"enter", "[TIER-N] [CMD...]", "a shell, or CMD, in an instance",

@@ -112,7 +112,7 @@ def test_an_engine_killed_in_a_change_of_password(lab, alice):
 def test_a_database_that_does_not_answer_keeps_its_password(lab, alice):
     """Half way: nothing that serves is touched, the old password holds."""
     before = login(alice, "plain")
-    box = f"p{alice.json('project show plain')['id']}-prod-db-1-r0"
+    box = next(c for c in lab.podman('ps', '--format', '{{.Names}}').split() if c.endswith(f"p{alice.json('project show plain')['id']}-prod-db-1-r0"))
     lab.podman("pause", box)
     try:
         p = alice.ssh("config rotate-db", "plain", check=False, timeout=300)

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/backend_sim.h"
-#include "engine/rollout.h"
+#include "engine/rollout_login.h"
 
 static struct stack app = { .id = "python", .dev = { .id = "python" }, .run = { .id = "python-run" },
 	.port = 8000 };
@@ -104,7 +104,7 @@ static enum rollout_result pass(struct world *w, int wanted, int serving, int nw
 	r->memory = &w->memory;
 	r->note = note;
 	r->arg = w;
-	rollout_run(r);
+	rollout_login_run(r);
 	r->wanted.migrate = r->old.migrate = NULL;
 	return r->result;
 }
