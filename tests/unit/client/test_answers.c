@@ -569,7 +569,7 @@ static void completion(void **state)
 	offers("codinglab pro", " project promote \n", true);
 	offers("codinglab project ''", " create ls show rm import export stack member \n", true);
 	offers("codinglab user r", " rm role \n", true);
-	offers("codinglab config ''", " get set unset \n", true);
+	offers("codinglab config ''", " get set rotate-db unset \n", true);
 	offers("codinglab ''", " status ", false);
 	offers("codinglab ''", " whoami ", false);
 	offers("codinglab ship --no", " --no-wait \n", true);
