@@ -187,6 +187,10 @@ def test_a_deleted_service(lab, alice, url):
     kubectl("-n", lab.ns(), "delete", "service", "shop-was")
     wait_until("it is back", lambda: json.loads(kubectl("-n", lab.ns(), "get", "svc", "shop-was", "-o", "json", check=False) or '{"metadata":{"uid":""}}')
                ["metadata"]["uid"] not in ("", uid), 60)
+    now = json.loads(kubectl("-n", lab.ns(), "get", "svc", "shop-was", "-o", "json"))["metadata"]["uid"]
+    # Web asks the old address until its pods are replaced
+    wait_until("web asks the new one", lambda: [p["metadata"].get("annotations", {}).get("codinglab/upstream") for p in pods(lab, "web")] == [now], 120, 1)
+    serving(alice, "web", 1)
     wait_until("it answers", lambda: lab.get(url)[0] == 200, 90)
 
 
