@@ -14,15 +14,16 @@
 #include "base/sock.h"
 #include "sshd/conn/ask.h"
 #include "sshd/conn/forward.h"
+#include "sshd/conn/packet.h"
 
-#define BACK_ADDRESS 64
+#define BACK_ADDRESS (PACKET_PATH_MAX + 1)
 
 struct back {
 	struct chan *c;          /* its program's place; NULL: this one is free */
 	bool agent;
 	const struct chan *door; /* whose session asked for the agent; NULL: for programs of the client */
 	bool listening;
-	char address[BACK_ADDRESS]; /* as the client named it */
+	char address[BACK_ADDRESS]; /* as the client named it; of a socket its path */
 	int asked, port;         /* 0 asked for: any; the one that it is */
 	char path[64];           /* of the agent's socket */
 	struct ask *ask;         /* not answered yet */
@@ -149,16 +150,22 @@ bool back_ask(ssh_message msg, bool is_cancel)
 	const char *address = ssh_message_global_request_address(msg);
 	int port = ssh_message_global_request_port(msg);
 	struct back *b = NULL;
+	bool socket = address && address[0] == '/';
 	struct ask *a;
-	char line[64];
+	char line[BACK_ADDRESS + 32];
 
 	if (is_cancel)
 		return cancel(msg);
 	a = ask_new(msg);
 	if (!a)
 		return false;
-	snprintf(line, sizeof(line), "forward-listen %d", port);
-	if (!local(address) || port < 0 || port > 65535)
+	if (socket)
+		snprintf(line, sizeof(line), "forward-listen %s", address);
+	else
+		snprintf(line, sizeof(line), "forward-listen %d", port);
+	if (socket && !forward_plain_path(address))
+		forward_say("codinglab: forwarding (-R): not a path that a socket of the dev container can have here");
+	else if (!socket && (!local(address) || port < 0 || port > 65535))
 		forward_say("codinglab: forwarding (-R): only the loopback of the dev container can be listened at");
 	else if (!(b = place_new(line)))
 		forward_say("codinglab: forwarding (-R): too many at once");
@@ -336,6 +343,8 @@ static int offer(struct chan *c, const struct back *b)
 
 	if (c->to_agent)
 		return ssh_channel_open_auth_agent(c->ssh);
+	if (b->address[0] == '/')
+		return packet_open_path(c->ssh, b->address);
 	if (getpeername(c->out, (struct sockaddr *)&a, &n) == 0 && a.sin_family == AF_INET)
 		inet_ntop(AF_INET, &a.sin_addr, from, sizeof(from));
 	return ssh_channel_open_reverse_forward(c->ssh, b->address, b->port, from, ntohs(a.sin_port));

@@ -1,7 +1,7 @@
 /*
- * Connections from a dev container to the client: ports that -R wants listened at, and the client's agent
+ * Connections from a dev container to the client: ports and sockets that -R wants listened at, and the client's agent
  * (-A).  Each place to listen at is a program of the listener's, as with forward.h (the lines
- * "forward-listen PORT", "forward-agent PATH" and "forward-agent PROJECT PATH"); its listening socket comes
+ * "forward-listen PORT|PATH", "forward-agent PATH" and "forward-agent PROJECT PATH"); its listening socket comes
  * out of the container to us, and each connection accepted there is offered to the client as a channel.
  *
  * The agent has one place for all programs of the connection, and one for each door whose session asks

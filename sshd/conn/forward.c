@@ -81,12 +81,17 @@ bool forward_ask(ssh_session session, ssh_message msg, void (*listen)(struct cha
 	return ask(msg, line[0] && port > 0 ? line : NULL, listen);
 }
 
+bool forward_plain_path(const char *path)
+{
+	return only(path, FORWARD_PATH_MAX, FORWARD_PLAIN "/+=,@%") && path[0] == '/';
+}
+
 bool forward_ask_path(ssh_message msg, const char *path, void (*listen)(struct chan *c))
 {
 	char line[FORWARD_PATH_MAX + 32];
 
 	snprintf(line, sizeof(line), "forward-path %s", path);
-	return ask(msg, only(path, FORWARD_PATH_MAX, FORWARD_PLAIN "/+=,@%") ? line : NULL, listen);
+	return ask(msg, forward_plain_path(path) ? line : NULL, listen);
 }
 
 void forward_refuse(struct chan *c, const char *why)

@@ -32,4 +32,7 @@ void forward_ready(struct chan *c);
 /* It is refused: tell the client, with the reason for those who ask (-v), and the audit log. */
 void forward_refuse(struct chan *c, const char *why);
 
+/* A path that may stand in a line as it is. */
+bool forward_plain_path(const char *path);
+
 #endif

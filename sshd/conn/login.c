@@ -200,6 +200,7 @@ static int check(void)
 
 	if (conn.counter.in_bytes > CONN_PREAUTH_BYTES)
 		violate("too many bytes before authentication");
+	violate(packet_violation());
 	if (ssh_get_error_code(conn.session) == SSH_FATAL && !conn.violation) {
 		snprintf(text, sizeof(text), "%.100s", ssh_get_error(conn.session));
 		/* libssh's filter names messages that have no place before authentication. */
@@ -226,7 +227,7 @@ static int key_exchange(void)
 		if (check() < 0 || clock_ms() >= end || wait_for_client() < 0)
 			return -1;
 	}
-	return rc == SSH_OK ? 0 : -1;
+	return check() == 0 && rc == SSH_OK ? 0 : -1;
 }
 
 /* libssh tells how far a key exchange is: 0.6 when it begins, 1 at its end. */

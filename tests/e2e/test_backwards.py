@@ -176,6 +176,51 @@ def test_other_peoples_clients(w):
         t.cancel_port_forward("127.0.0.1", port)
 
 
+def ask_socket(w, path, data, who=None):
+    line = f"python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.stdin.buffer.read()); s.shutdown(1); sys.stdout.buffer.write(s.makefile(\"rb\").read())' {path}"
+    return subprocess.run([*(who or w.alice).argv("alice:shop" if who else "shop"), line], input=data, capture_output=True, timeout=60)
+
+
+def test_a_socket_comes_back_to_the_client(w):
+    """-R /path of the dev container to a port, and to a socket, of the client's machine; as OpenSSH's sshd, it is the user's alone and takes no name that is there."""
+    far = w.lab.dir / "far.sock"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(far))
+        s.listen()
+        with Client(w, "-R", f"/tmp/back:127.0.0.1:{w.echo.port}", "-R", f"/tmp/far:{far}") as c:
+            c.wait(r"(?s)(remote forward success.*){2}")
+            data = os.urandom(3_000_000)
+            assert ask_socket(w, "/tmp/back", data).stdout == data[::-1]
+            for n in range(12):
+                assert ask_socket(w, "/tmp/back", b"%d-" % n).stdout == (b"%d-" % n)[::-1]
+            t = threading.Thread(target=lambda: (lambda p: (p.sendall(p.recv(99) + b" heard"), p.close()))(s.accept()[0]))
+            t.start()
+            assert ask_socket(w, "/tmp/far", b"a word").stdout == b"a word heard"
+            t.join()
+            r = ask_socket(w, "/tmp/back", b"x", who=w.bob)
+            assert r.returncode and b"Permission" in r.stderr, r
+            for path, why in (("/tmp/back", "Address already in use"), ("/nowhere/x", "No such file"), ("/proc/x", "denied|No such|not permitted"),
+                              ("/tmp/" + "x" * 90 + "yz'", "not a path")):
+                with Client(w, "-R", f"{path}:127.0.0.1:{w.echo.port}") as d:
+                    d.wait("remote port forwarding failed|remote forward failure")
+                    assert re.search(why, d.text()), (path, d.text()[-1500:])
+            assert ask_socket(w, "/tmp/back", b"still").stdout == b"llits"
+    wait_until("nothing is left", lambda: w.alice.ssh("ls /tmp/back /tmp/far 2>/dev/null | wc -l", "shop").stdout == "0\n", 20)
+
+
+def test_a_socket_can_be_given_up(w):
+    control = ["-o", f"ControlPath={w.lab.dir}/back2"]
+    with Client(w, "-M", *control) as c:
+        c.wait("Entering interactive session")
+        forward = ["-R", f"/tmp/up:127.0.0.1:{w.echo.port}", "-R", f"7060:127.0.0.1:{w.echo.port}"]
+        for _ in range(2):
+            assert subprocess.run([*w.alice.argv("shop", *control, "-O", "forward", *forward)], capture_output=True, timeout=30).returncode == 0
+            assert ask_socket(w, "/tmp/up", b"abc").stdout == b"cba"
+            same(w.ask(7060, b"abc"), b"abc")
+            assert subprocess.run([*w.alice.argv("shop", *control, "-O", "cancel", *forward)], capture_output=True, timeout=30).returncode == 0
+            wait_until("it is given up", lambda: w.alice.ssh("test -e /tmp/up", "shop", check=False).returncode and not w.listens(7060), 20)
+
+
 class Agent:
     def __init__(self, w):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=w.lab.dir))

@@ -259,6 +259,26 @@ def test_strict_key_exchange(g):
         assert w.read()[0] == sshwire.MSG_KEX_INIT + 1
 
 
+def test_nothing_else_inside_a_strict_exchange(g):
+    """A12: from a client that is strict, whatever is slipped in between ends the connection, and its source is told of in the audit."""
+    strict_kex = sshwire.LISTS["kex"] + ",kex-strict-c-v00@openssh.com"
+    junk = {"ignore": bytes([2]) + sshwire.text("x"), "unimplemented": bytes([3]) + b"\0\0\0\0", "debug": bytes([4, 0]) + sshwire.text("x") + sshwire.text("")}
+    point = bytes([sshwire.MSG_KEX_INIT]) + KEX_POINT
+    for name, message in junk.items():
+        for order in ((message, sshwire.kexinit(kex=strict_kex), point), (sshwire.kexinit(kex=strict_kex), message, point),
+                      (sshwire.kexinit(kex=strict_kex), point, message)):
+            with sshwire.Wire(g.port) as w:
+                w.hello()
+                w.read()
+                for m in order:
+                    w.packet(m)
+                w.packet(bytes([21]))
+                said = w.closed(8)
+                assert order[2] == message or point[:1] not in said[5:6], (name, said)
+    lab.wait_until("all are noted", lambda: len([n for n in g.noted("refused") if "strict key exchange" in n[4]]) == 9, 10)
+    assert g.ssh("echo fine").stdout == b"fine\n"
+
+
 # -- guessing --
 
 def guess(g, source, times, password="wrong"):
