@@ -46,7 +46,7 @@ DEBUG = {
     "go": (r"\(dlv\)", "continue", "Hello, "), "ruby": (r"\(rdbg\)", "c", "Hello, "), "node": (r"Break on start[\s\S]*debug>", "c", "Hello, "),
     "php": ("prompt>", "run", "Hello, "), "laravel": ("prompt>", "help", "phpdbg"), "express": (r"Break on start[\s\S]*debug>", "version", r"\d+\.\d+"),
     "django": (r"\(Pdb\)", "c", "development server"), "rails": (r"\(rdbg", "c", "Listening|Puma"),
-    "spring": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
+    "spring": ("dt_socket at address: 5005", "", ""), "struts": ("dt_socket at address: 5005", "", ""), "egov": ("dt_socket at address: 5005", "", "")}
 
 
 JAVA = "\nclass Broken {\n\tint n = nosuch;\n}\n"
@@ -121,6 +121,14 @@ def prompts_answer(alice, stack):
             if typed:
                 screen.send(typed + "<Enter>")
                 screen.expect(answer, 60)
+            elif "dt_socket" in prompt:
+                a_debugger_joins(alice, stack)
+
+
+def a_debugger_joins(alice, stack):
+    """`debug` of a framework that waits for a debugger on a port: one of the same container asks it what runs."""
+    p = alice.ssh("printf 'version\\nquit\\n' | jdb -attach 127.0.0.1:5005", stack, timeout=120)
+    assert "Java Debug Wire Protocol" in p.stdout, p.stdout + p.stderr
 
 
 def language_server_answers(lab, alice, stack):
@@ -194,6 +202,7 @@ def stack_works(lab, alice, stack):
     url = alice.ssh("ship", stack, timeout=600).stdout.strip().split("\n")[-1]
     browser = Browser(lab.edge_port, url)
     rows_are_written_and_read(browser, url, "milk and 한글")
+    wait_until("what it prints is in its log", lambda: alice.ssh("logs -t was", stack).stdout.strip(), 20)
     if STACKS[stack]["kind"] == "framework":
         sessions_survive_scaling(lab, alice, stack, browser)
     else:
