@@ -132,6 +132,7 @@ struct backend_env_state {
 	bool complete;            /* all that is wanted serves, and nothing else is left */
 	bool preparing;           /* an image is being pulled, or a volume mounted: nothing has begun yet */
 	bool failed;              /* and waiting will not help */
+	int ending;               /* instances on their way out, which may still answer what they began */
 	char why[300];            /* what is missing, in words */
 	char blamed[80];          /* instance that failed, or "" */
 };

@@ -39,16 +39,19 @@ static int image_digest(struct backend *b, const char *image, char *out, size_t 
 	return rc;
 }
 
-/* An engine that has just started asks the repository before it pushes: another pushed it already. */
+/* An engine that has just started asks the repository before it pushes: another pushed it already.  While the container
+ * engine does not answer, what is stored is what there is (not sure). */
 static bool image_stored(struct backend *b, const char *image, const char *repository, const char *tag,
-    char digest[BACKEND_DIGEST])
+    char digest[BACKEND_DIGEST], bool *sure)
 {
 	struct backend_stored is;
 	struct cl_err why = { 0 };
-	char own[BACKEND_DIGEST];
+	char own[BACKEND_DIGEST] = "";
 
-	if (repository_get(repository, tag, &is, &why) != 0 || image_digest(b, image, own, sizeof(own),
-	    &why) != 0 || strcmp(is.image, own) != 0)
+	if (repository_get(repository, tag, &is, &why) != 0)
+		return false;
+	*sure = image_digest(b, image, own, sizeof(own), &why) == 0;
+	if (*sure ? strcmp(is.image, own) != 0 : why.code != CL_UNAVAILABLE)
 		return false;
 	(void)mem_copy_str(digest, BACKEND_DIGEST, is.digest);
 	return true;
@@ -59,7 +62,7 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
     const struct backend_job *job, struct cl_err *err)
 {
 	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
-	bool saved = strncmp(s->image, "sha256:", 7) == 0;
+	bool saved = strncmp(s->image, "sha256:", 7) == 0, sure = true;
 	bool app = strcmp(s->tier, "was") == 0 || (saved && strcmp(s->tier, "job") == 0);
 	cl_autofree char *repository = app ? mem_printf("app/p%" PRId64, e->project) : saved ?
 	    mem_printf("save/p%" PRId64, e->project) : mem_printf("stack/%s", s->image);
@@ -82,12 +85,13 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 		err_hint(err, "./lab up starts one, or set registry.url");
 		return NULL;
 	}
-	if (!image_stored(b, s->image, repository, tag, digest) &&
+	if (!image_stored(b, s->image, repository, tag, digest, &sure) &&
 	    backend_local_ops.image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
 		return NULL;
 	ref = mem_printf("%s/%s@%s", c->registry, repository, digest);
 	pthread_mutex_lock(&c->lock);
-	json_object_set_new(c->pushed, key, json_string(ref));
+	if (sure)
+		json_object_set_new(c->pushed, key, json_string(ref));
 	pthread_mutex_unlock(&c->lock);
 	return ref;
 }

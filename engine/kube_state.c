@@ -258,6 +258,7 @@ void kube_state_read(struct kube_state *s, const struct backend_env *e, const js
 		    "codinglab/tier"));
 		struct kube_state_pod *p;
 
+		out->ending += t && going(pod);
 		if (going(pod) || (!t && e->ntiers > 0))
 			continue;
 		p = pod_take(s, e, pod);

@@ -3,11 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/rollout_whole.h"
 
 #define TIMEOUT_S 120
+#define ENDING_MS 120000         /* for instances that end */
+#define LOOK_MS 300
 
 struct output {
 	struct rollout *r;
@@ -103,6 +107,34 @@ static void lingers(struct rollout *r)
 	r->result = ROLLOUT_UNAVAILABLE;
 }
 
+/* Instances that are replaced answer what they have begun, with the old password. */
+static int old_ones_ended(struct rollout *r)
+{
+	int64_t until = clock_ms() + ENDING_MS;
+	struct backend_env_state st;
+	struct backend_env e;
+	int rc;
+
+	if (!r->backend->ops->env_apply)
+		return 0; /* a pass removes them itself */
+	if (rollout_whole_wanted(r, &e, &r->err) != 0)
+		return -1;
+	for (;;) {
+		rc = r->backend->ops->env_look(r->backend, &e, &st, &r->err);
+		if (rc == 0)
+			backend_list_clear(&st.list);
+		if (rc != 0 || st.ending == 0)
+			break;
+		if (clock_ms() > until) {
+			rc = err_set(&r->err, CL_UNAVAILABLE, "%d instances do not end", st.ending);
+			break;
+		}
+		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
+	}
+	rollout_whole_clear(&e);
+	return rc;
+}
+
 void rollout_login_run(struct rollout *r)
 {
 	if (!changes(r)) {
@@ -114,6 +146,6 @@ void rollout_login_run(struct rollout *r)
 		return;
 	}
 	pass(r);
-	if (r->result == ROLLOUT_OK && change(r, false) != 0)
+	if (r->result == ROLLOUT_OK && (old_ones_ended(r) != 0 || change(r, false) != 0))
 		lingers(r);
 }

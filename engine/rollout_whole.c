@@ -28,6 +28,7 @@ static int apply(struct rollout *r);
 static int disappear(struct rollout *r);
 static int migrate(struct rollout *r, struct backend_env *e);
 static int wait_for(struct rollout *r, const struct backend_env *e);
+static void look_anyway(struct rollout *r, const struct backend_env *e);
 static int failed(struct rollout *r, const struct backend_env_state *st, bool late);
 static void learn(struct rollout *r, const struct backend_env *e, const struct backend_env_state *st);
 static void tell(struct rollout *r, enum rollout_fact fact, const struct backend_instance *i);
@@ -118,8 +119,22 @@ static int apply(struct rollout *r)
 		r->memory->route_set = true;
 		rc = wait_for(r, &e);
 	}
+	if (rc == -1 && r->err.code == CL_UNAVAILABLE)
+		look_anyway(r, &e);
 	rollout_whole_clear(&e);
 	return rc;
+}
+
+/* What it takes to apply it is away: what runs is seen all the same. */
+static void look_anyway(struct rollout *r, const struct backend_env *e)
+{
+	struct backend_env_state st;
+	struct cl_err ignored = { 0 };
+
+	if (r->backend->ops->env_look(r->backend, e, &st, &ignored) != 0)
+		return;
+	learn(r, e, &st);
+	backend_list_clear(&st.list);
 }
 
 static int disappear(struct rollout *r)

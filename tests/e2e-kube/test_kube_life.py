@@ -247,6 +247,11 @@ def test_changes_made_while_nothing_watched_are_found(lab, alice, url):
     wait_until("it is back", lambda: kubectl("get", "--raw", "/readyz", check=False) == "ok", 60)
     kubectl("-n", lab.ns(), "delete", "deployment", "shop-was", "--wait=false")
     wait_until("it is back", lambda: "shop-was" in kubectl("-n", lab.ns(), "get", "deployments", "-o", "name"), 60)
+    # The cluster collects what the deleted one owned; 1.20's collector misses it at times when its API server was away, and the pods go on.
+    uid = json.loads(kubectl("-n", lab.ns(), "get", "deployment", "shop-was", "-o", "json"))["metadata"]["uid"]
+    for r in objects("replicasets", lab.ns(), "-l", f"{OURS},codinglab/tier=was"):
+        if r["metadata"]["ownerReferences"][0]["uid"] != uid:
+            kubectl("-n", lab.ns(), "delete", "replicaset", r["metadata"]["name"], "--ignore-not-found")
     serving(alice, "was", tiers(alice)["was"][0])
     wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
 
@@ -254,27 +259,28 @@ def test_changes_made_while_nothing_watched_are_found(lab, alice, url):
 # -- the battery
 
 def journal(lab, op):
-    """What the engine has written down of an operation: its state, its step, what it is to do, the release and the environment that it changes."""
+    """What the engine has written down of an operation: its state, its step, the release that it makes and what the environment is to run."""
     with sqlite3.connect(f"file:{lab.dir}/s/engine/codinglab.db?mode=ro", uri=True, timeout=10) as db:
-        row = db.execute("SELECT state, step, attempts, project, env FROM op WHERE id = ?", (op,)).fetchone()
-        return row[:3] + tuple(db.execute("SELECT version, result, digest, config FROM release WHERE op = ?", (op,))) \
-            + tuple(db.execute("SELECT desired, serving, state FROM env WHERE project = ? AND name = ?", row[3:]))
+        row = db.execute("SELECT state, step, project, env FROM op WHERE id = ?", (op,)).fetchone()
+        return row[:2] + tuple(db.execute("SELECT version, result, digest, config FROM release WHERE op = ?", (op,))) \
+            + tuple(db.execute("SELECT desired, serving, state FROM env WHERE project = ? AND name = ?", row[2:]))
 
 
-def cut_at(lab, op, point, seconds=240):
-    """kill -9 of the engine as soon as it has written the point-th change into its journal; False: the operation ended before."""
-    seen, end = [], time.time() + seconds
-    while time.time() < end:
+def cut_at_every_step(lab, alice, op, end):
+    """kill -9 of the engine as soon as it has written down something new of the operation, again and again until that has ended (or at `end` leave it
+    alone).  A build is cut twice: the third time it is given up.  How often."""
+    seen, cuts, builds = set(), 0, 0
+    while True:
         now = journal(lab, op)
         if now[0] not in ("queued", "running"):
-            return False
-        if not seen or now != seen[-1]:
-            seen.append(now)
-        if len(seen) > point:
+            return cuts
+        building = any(r[1] == "building" for r in now[2:] if isinstance(r[1], str))
+        if now not in seen and time.time() < end and not (building and builds == 2):
+            seen.add(now)
             os.kill(lab.pid("engine"), signal.SIGKILL)
-            return True
+            cuts, builds = cuts + 1, builds + building
+            wait_until("engine answers", lambda: alice.ssh("whoami", check=False).returncode == 0, 30)
         time.sleep(0.003)
-    raise AssertionError(f"operation {op} does not end: {seen[-1][:3]}")
 
 
 def whole(lab, env, was):
@@ -290,30 +296,22 @@ def whole(lab, env, was):
 
 def test_g9_an_engine_killed_at_every_step(lab, alice, url):
     """kill -9 after each thing that the engine writes down of a scale, a deploy, a promotion, a taking back and a change of password: the same end,
-    nothing lost, no orphan, nothing twice.  Points are taken by turns until every one was, or CODINGLAB_CUTS_S are over."""
-    kinds = {"scale was=2 --env dev": [], "deploy": [], "rollback --env dev -y": [], "config rotate-db --env dev": [], "promote -y": []}
-    left, point, end = list(kinds), 0, time.time() + CUTS_S
-    while left and time.time() < end:
-        for what in list(left):
+    nothing lost, no orphan, nothing twice.  Round by round until CODINGLAB_CUTS_S are over; one round in any case, of which a cut is each's first step."""
+    cuts, begun, rounds = {}, time.time(), 0
+    while not rounds or time.time() < begun + CUTS_S:
+        for what in (f"scale was={2 - rounds % 2} --env dev", "deploy", "config rotate-db --env dev", "rollback --env dev -y", "promote -y"):
+            kind = what.split(" -")[0].split(" was")[0]
             last = alice.json("op ls", "shop")["ops"][0]["id"]
-            line = what if point % 2 == 0 or "scale" not in what else what.replace("was=2", "was=1")
-            alice.ssh(line + " --no-wait", "shop")
-            op = next(o["id"] for o in alice.json("op ls", "shop")["ops"] if o["id"] > last and o["kind"] == what.split(" -")[0].split(" was")[0])
-            cut = cut_at(lab, op, point)
-            wait_until("engine answers", lambda: alice.ssh("whoami", check=False).returncode == 0, 20)
+            alice.ssh(what + " --no-wait", "shop")
+            op = next(o["id"] for o in alice.json("op ls", "shop")["ops"] if o["id"] > last and o["kind"] == kind)
+            cuts[kind] = cuts.get(kind, 0) + cut_at_every_step(lab, alice, op, max(begun + CUTS_S, time.time() + 20))
             quiet(alice)
             done = next(o for o in alice.json("op ls", "shop")["ops"] if o["id"] == op)
-            assert done["state"] == "done", (line, point, done)
+            assert done["state"] == "done", (what, done)
             wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
-            if cut:
-                kinds[what].append(point)
-            else:
-                left.remove(what)
-            if time.time() > end:
-                break
-        point += 1
-    print("killed at " + ", ".join(f"{len(v)} points of {k}" for k, v in kinds.items()) + f"; not to their end: {', '.join(left) or 'none'}")
-    assert all(kinds.values()) and sum(map(len, kinds.values())) >= 10, kinds
+        rounds += 1
+    print(f"killed in {rounds} rounds: " + ", ".join(f"{n} times in {k}" for k, n in cuts.items()))
+    assert len(cuts) == 5 and sum(cuts.values()) >= 10, cuts
     alice.ssh("scale was=1 --env dev", "shop")
     serving(alice, "was", 1)
     for env in ("dev", "prod"):
@@ -360,7 +358,7 @@ def test_a_password_that_the_database_does_not_take(lab, alice, url):
         alice.ssh("enter db-1 psql -c 'SELECT pg_reload_conf()'", "shop")
     assert p.returncode == 1 and "database password" in p.stderr and "read-only" in p.stderr, (p.returncode, p.stderr)
     wait_until("it answers", lambda: lab.get(url)[0] == 200, 60)
-    assert login(alice) == before and enters(alice, before)
+    assert (login(alice), enters(alice, before)) == (before, True), before
 
 
 def test_a_new_engine_pushes_nothing_that_is_there(lab, alice, url):

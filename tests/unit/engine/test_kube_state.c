@@ -171,11 +171,39 @@ static void refused(void **state)
 	json_decref(d);
 }
 
+/* Pods on their way out are no instances, but they are counted: they may still answer. */
+static void ending(void **state)
+{
+	struct kube_state s = { 0 };
+	struct backend_env_state out;
+	json_t *pods = json_array(), *all = deployment(2, 2, 2, 2, 2);
+
+	(void)state;
+	add(pods, "shop-was-a", 3, READY, false);
+	add(pods, "shop-was-b", 3, READY, false);
+	add(pods, "shop-was-old1", 2, READY, true);
+	add(pods, "shop-was-old2", 2, READY, true);
+	kube_state_read(&s, &env, pods, all, &out);
+	assert_true(out.complete);
+	assert_int_equal(out.list.n, 2);
+	assert_int_equal(out.ending, 2);
+	backend_list_clear(&out.list);
+	json_array_remove(pods, 3);
+	json_array_remove(pods, 2);
+	kube_state_read(&s, &env, pods, all, &out);
+	assert_true(out.complete);
+	assert_int_equal(out.ending, 0);
+	backend_list_clear(&out.list);
+	json_decref(pods);
+	json_decref(all);
+	kube_state_clear(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers), cmocka_unit_test(complete), cmocka_unit_test(why),
-		cmocka_unit_test(refused),
+		cmocka_unit_test(refused), cmocka_unit_test(ending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
