@@ -14,6 +14,7 @@ import re
 import subprocess
 import time
 
+import cost
 import tables
 from lab import ROOT, wait_until
 from probe import Client
@@ -23,6 +24,7 @@ STACKS = {s["id"]: s for s in (json.loads(p.read_text()) for p in sorted(ROOT.gl
 PAPER_TPS = {"spring": 3177, "struts": 2451}  # eGovFrame had 3263; what stands here for it is its layout on Spring
 READY = r"key\s*for\s*the\s*IDE|F1\s*Help"
 OUT = "\x1d"
+WARM = 200  # loads by each way before any counts: an application of several processes has them all warm then
 
 
 def unknown(words):
@@ -217,15 +219,15 @@ class Direct:
         return (time.perf_counter() - t0) * 1000
 
     def rps(self, seconds, connections):
-        """Answers a second; what went wrong meanwhile is told."""
+        """Answers a second, and how many; what went wrong meanwhile is told."""
         p = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-H", f"Host: {self.host}", f"http://{self.address}:{self.port}/"],
                            capture_output=True, text=True, timeout=seconds + 60)
-        rate = re.search(r"Requests/sec:\s+([\d.]+)", p.stdout)
-        if not rate:
+        rate, answers = (re.search(x, p.stdout) for x in (r"Requests/sec:\s+([\d.]+)", r"(\d+) requests in"))
+        if not rate or not answers:
             raise SystemExit(f"wrk: {p.stderr.strip() or p.stdout.strip()}")
         for wrong in re.findall(r"(?:Non-2xx|Socket errors).*", p.stdout):
             print(f"{'':34} {self.address}: {wrong}", flush=True)
-        return float(rate.group(1))
+        return float(rate.group(1)), int(answers.group(1))
 
 
 def instance_address(lab, project, tier):
@@ -240,8 +242,8 @@ def loaded(lab, user, stack, host, row, options, figures):
     show = user.json(f"project show {stack}")
     ways = [Direct("127.0.0.1", lab.edge_port, host), Direct(instance_address(lab, show["id"], "was"), STACKS[stack]["port"], host)]
     for w in ways:
-        for _ in range(20):
-            w.load()  # warm
+        for _ in range(WARM):
+            w.load()
     times = [[], []]
     for _ in range(options.runs):
         for i, w in enumerate(ways):
@@ -250,10 +252,13 @@ def loaded(lab, user, stack, host, row, options, figures):
     figures.put("app", stack, web=times[0], was=times[1])
     for w in ways:
         w.rps(options.warm, options.connections)  # what compiles while it runs
-    rates = [[], []]
+    rates, costs, meter = [[], []], [[], []], cost.Meter(lab, show["id"])
+    each = options.seconds if options.quick else max(1, options.seconds // 2)
     for i in (1, 0) if options.quick else (1, 0, 0, 1):
-        rates[i].append(ways[i].rps(options.seconds if options.quick else max(1, options.seconds // 2), options.connections))
-    figures.put("app", stack, rate=rates[0], bare=rates[1])
+        rate, spent = meter.of(lambda way=ways[i]: way.rps(each, options.connections))
+        rates[i].append(rate)
+        costs[i].append(spent)
+    figures.put("app", stack, rate=rates[0], bare=rates[1], cost=cost.mean_of(costs[0]), bare_cost=cost.mean_of(costs[1]))
     row(f"requests/s at c{options.connections}, {stack}", mean(rates[0]), mean(rates[1]) or 0.01, "/s", "WAS asked", ("at least", 0.95))
 
 
@@ -334,6 +339,21 @@ def app_table(figures, options, note):
         ("framework", "paper ms", "ours ms", "WAS ms", "ratio", "goal", "paper /s", "ours /s", "WAS /s", "ratio", "goal"), lines)
 
 
+def cost_table(figures, options, note):
+    """Where the processor goes, by both ways."""
+    lines = []
+    for stack, f in figures.of("app", ids("framework")):
+        if "cost" in f:
+            ours, bare = f["cost"], f["bare_cost"]
+            between = ours["edge"] + ours["web"]
+            lines.append((title_of(stack), *(f"{ours[p]:.0f}" for p in cost.PARTS), f"{sum(ours.values()):.0f}", *(f"{bare[p]:.0f}" for p in ("load", "was", "db")),
+                          f"{sum(bare.values()):.0f}", f"{between / sum(ours.values()) * 100 if between else 0:.0f} %"))
+    return lines and tables.markdown(
+        f"**What an answer costs**, microseconds of processor, of all cores, at {options.connections} connections ({note}): by web -> was -> db, then the WAS asked directly. "
+        "The load generator and all tiers share the cores: what edge and web take the application does not get.",
+        ("framework", "load", "edge", "web", "was", "db", "sum", "load, direct", "was, direct", "db, direct", "sum, direct", "edge and web"), lines)
+
+
 def start_table(figures, options, note):
     def told(f, key):
         return f"{f[key]:.1f}" if key in f else ""
@@ -362,7 +382,7 @@ def title_of(stack):
     return "eGov layout on Spring" if stack == "egov" else STACKS[stack]["title"]
 
 
-TABLES = {"stacks": (("table-2", run_table), ("table-3", app_table), ("starting", start_table)), "images": (("images", image_table),)}
+TABLES = {"stacks": (("table-2", run_table), ("table-3", app_table), ("cost", cost_table), ("starting", start_table)), "images": (("images", image_table),)}
 
 
 def write_tables(case, figures, options, note, say=print):

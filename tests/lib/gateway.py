@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 
+from lab import wait_until
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("CODINGLAB_TEST_BIN", ROOT / "build/dev/bin"))
 UID_BASE, GID_BASE = 200000, 300000
@@ -140,6 +142,7 @@ class Engine(threading.Thread):
 
     def ask(self, kind, fields, seconds=10):
         """Ask the listener; its rows, and 1 or the code of its error."""
+        wait_until("the listener's link to the engine", lambda: self.peers)
         self.rolls += 1
         req = self.rolls
         self.peers[-1].send(u32(kind) + i64(req) + fields)

@@ -21,7 +21,8 @@ def figures(folder):
     for s in stacks.ids("language"):
         f.put("run", s, ours=[0.2, 0.3], bare=[0.21, 0.22])
     for s in stacks.ids("framework"):
-        f.put("app", s, web=[4.0, 6.0], was=[4.9, 5.0], rate=[900.0], bare=[1000.0])
+        f.put("app", s, web=[4.0, 6.0], was=[4.9, 5.0], rate=[900.0], bare=[1000.0],
+              cost=dict(load=50, edge=100, web=60.4, was=700, db=90), bare_cost=dict(load=50, edge=0, web=0, was=650, db=100))
     for s in stacks.ids("language") + stacks.ids("framework"):
         f.put("start", s, up=0.4, ship=9.0, instance=2.5, edited=6.04)
     return f
@@ -33,11 +34,12 @@ def rows(text):
 
 def test_the_papers_fourteen_each_have_a_row(folder):
     f = figures(folder)
-    run, app, start = (rows(make(f, OPTIONS, "quiet"))[2:] for _, make in stacks.TABLES["stacks"])
+    run, app, spent, start = (rows(make(f, OPTIONS, "quiet"))[2:] for _, make in stacks.TABLES["stacks"])
     assert len(run) == 7 + 1 and len(app) == 7 + 1 and len(start) == 14, (run, app, start)
     assert run[0][2:] == ["0.250", "0.200 to 0.300", "0.215", "+35 ms", "reached"]
     assert run[-1][:3] == ["average", "1.35", "0.250"] and run[-1][-1] == "reached"
     assert app[0][2:] == ["5.00", "4.95", "1.01", "reached", app[0][6], "900", "1000", "0.90", "NOT REACHED"]
+    assert len(spent) == 7 and spent[0][1:] == ["50", "100", "60", "700", "90", "1000", "50", "650", "100", "800", "16 %"]
     assert start[0][1:] == ["0.4", "9.0", "2.5", "6.0"]
     assert all(len(r) == len(run[0]) for r in run) and all(len(r) == len(app[0]) for r in app)
 
@@ -51,7 +53,7 @@ def test_a_layout_is_not_called_egovframe(folder):
 def test_what_was_not_measured_is_left_out(folder):
     f = tables.Figures(folder / "f.json", False)
     f.put("start", "go", up=0.4)
-    assert not stacks.run_table(f, OPTIONS, "") and not stacks.app_table(f, OPTIONS, "") and not stacks.image_table(f, OPTIONS, "")
+    assert not stacks.run_table(f, OPTIONS, "") and not stacks.cost_table(f, OPTIONS, "") and not stacks.app_table(f, OPTIONS, "") and not stacks.image_table(f, OPTIONS, "")
     assert [r for r in rows(stacks.start_table(f, OPTIONS, ""))[2:]] == [["Go", "0.4", "", "", ""]]
 
 

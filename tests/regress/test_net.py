@@ -56,7 +56,7 @@ def run(code, talk=back):
     with tempfile.TemporaryDirectory() as d:
         far = Far(f"{d}/proxy.sock", talk)
         try:
-            p = subprocess.run(["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", NET, f"{d}/proxy.sock", "/usr/bin/python3", "-c",
+            p = subprocess.run(["unshare", "-n", "--pid", "--fork", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", NET, f"{d}/proxy.sock", "/usr/bin/python3", "-c",
                                 "import socket, threading\ndef dial():\n return socket.create_connection(('127.0.0.1', 3128), 20)\n" + code],
                                capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
         finally:
@@ -95,7 +95,7 @@ def test_a_proxy_that_hangs_up_ends_the_connection():
 
 def test_without_a_proxy_the_program_runs_and_is_refused():
     with tempfile.TemporaryDirectory() as d:
-        p = subprocess.run(["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", NET, f"{d}/none.sock", "/usr/bin/python3", "-c",
+        p = subprocess.run(["unshare", "-n", "--pid", "--fork", "--kill-child", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", NET, f"{d}/none.sock", "/usr/bin/python3", "-c",
                             "import socket; s = socket.create_connection(('127.0.0.1', 3128), 20)\ntry:\n print(s.recv(1))\nexcept ConnectionError: print(b'')"],
                            capture_output=True, text=True, timeout=60)
     assert p.stdout == "b''\n", (p.stdout, p.stderr)
@@ -104,7 +104,7 @@ def test_without_a_proxy_the_program_runs_and_is_refused():
 def test_the_programs_status_and_absence_are_told():
     assert run("raise SystemExit(7)").returncode == 7
     with tempfile.TemporaryDirectory() as d:
-        p = subprocess.run(["unshare", "-n", NET, f"{d}/s", "/no/such/program"], capture_output=True, text=True)
+        p = subprocess.run(["unshare", "-n", "--pid", "--fork", "--kill-child", NET, f"{d}/s", "/no/such/program"], capture_output=True, text=True)
     assert p.returncode == 127 and "/no/such/program" in p.stderr, p.stderr
 
 
