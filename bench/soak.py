@@ -6,6 +6,7 @@ verbs, chat, releases, projects made and removed.  After each round all of it re
 processes, rows.  At the end each is a slope per hour; a leak is one that is clear (leaking()), and makes the exit status 1.
 
 soak.py [MINUTES] [--people N] [--seed N]     figures also go to out/soak.json
+soak.py --rows "L3 L6" [MINUTES] [--share F]  rows of the battery that are load instead (load_rows.py)
 """
 import argparse
 import concurrent.futures
@@ -219,15 +220,23 @@ def judge(looks):
 
 def main():
     p = argparse.ArgumentParser(prog="lab soak", description="A mixed class for so many minutes; what grew, as slopes per hour.")
-    p.add_argument("minutes", nargs="?", type=float, default=10)
+    p.add_argument("minutes", nargs="?", type=float)
+    p.add_argument("--rows", default="", help="rows of the battery instead: G16 L6 L3 L1 L2, or some of them, each for its own time")
+    p.add_argument("--share", type=float, default=1.0, help="this part of a row's load, to try it (1.0)")
     p.add_argument("--people", type=int, default=4, help="who work at once (4)")
     p.add_argument("--seed", type=int, default=None)
     o = p.parse_args()
-    if not 0 < o.minutes <= 7 * 24 * 60 or not 1 <= o.people <= 50:
-        p.error("MINUTES: up to a week; --people: 1 to 50")
+    if (o.minutes is not None and not 0 < o.minutes <= 7 * 24 * 60) or not 1 <= o.people <= 50 or not 0 < o.share <= 1:
+        p.error("MINUTES: up to a week; --people: 1 to 50; --share: up to 1")
     random.seed(o.seed)
     os.environ["CODINGLAB_SSHD_EXEMPT"] = "127.0.0.0/8"
     from lab import Lab
+    if o.rows:
+        import load_rows
+        missed = load_rows.run(load_rows.known(o.rows), o.minutes, o.share, Lab)
+        print("missed: " + " ".join(missed) if missed else "all bars are kept")
+        sys.exit(bool(missed))
+    o.minutes = o.minutes or 10
     with Lab(backend="sim") as lab:
         looks, failures = soak(lab, o.minutes, o.people, lambda n, ls: print(
             f"round {n}: {ls[-1][0]:.0f} s, {sum(v for k, v in ls[-1][1].items() if k[0] == 'processes')} processes, "

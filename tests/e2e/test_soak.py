@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,17 @@ def test_a_minute(_):
     for what in (("fds", "engine"), ("memory", "tui"), ("processes", "conn"), ("processes", "pane"), ("rows", "release"), ("rows", "message")):
         assert what in kinds, kinds
     assert "per hour" in p.stdout and "no leak" in p.stdout.splitlines()[-1]
+
+
+def test_rows_of_load(_):
+    """G16 and L6 with a part of their load: they run, say their figures, and nobody is told of a busy database or gets an error."""
+    p = subprocess.run(["/usr/bin/python3", ROOT / "bench/soak.py", "0.1", "--rows", "G16 L6", "--share", "0.04"], capture_output=True, text=True, timeout=900,
+                       cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "tests/lib")})
+    for bar in ("G16  answers that say that the database is busy", "G16  answers of 500 and more", "L6   answers of 500 and more"):
+        assert re.search(re.escape(bar) + r" +0\.0 <= +0\.0 *$", p.stdout, re.M), p.stdout[-3000:] + p.stderr[-3000:]
+    assert re.search(r"^G16  the database is whole +1\.0", p.stdout, re.M) and re.search(r"^G16  writes that were taken, % +100\.0", p.stdout, re.M), p.stdout
+    r = subprocess.run(["/usr/bin/python3", ROOT / "bench/soak.py", "--rows", "G17"], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "tests/lib")})
+    assert r.returncode and "no row G17" in r.stderr, r
 
 
 sys.exit(cases.main(globals(), None))
