@@ -62,6 +62,8 @@ class Listener:
 
     def password(self, user, word):
         kind, d = self.ask(PASSWORD, self.text(user), self.text("10.0.0.1"), self.text(word))
+        while kind == REVOKE:  # of somebody, told to every listener
+            kind, d = self.hear()
         assert kind == REPLY
         return struct.unpack("<I", d[8:12])[0] == 1 and d[12:]
 

@@ -118,6 +118,8 @@ class FakeEngine:
             e = {"id": self.next_id, "at": now(), "type": kind, "project": project, "env": env, "actor": actor or self.user,
                  "text": text, "data": data or {}}
             self.next_id += 1
+            if kind == "image.state":  # what is asked for later says the same
+                self.images = [{**i, "state": data["state"]} if i["id"] == data["image"] else i for i in self.images]
             self.events.append(e)
             for q in self.listeners:
                 q.put(e)
