@@ -103,8 +103,10 @@ stalls_cb(uv_timer_t *h)
 static void
 listen_for(struct server_conn *c, int events)
 {
-	if (!c->closing)
-		uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT | events, call_cb);
+	events |= UV_READABLE | UV_DISCONNECT;
+	if (!c->closing && events != c->events) /* each start costs two calls */
+		uv_poll_start(&c->poll, events, call_cb);
+	c->events = events;
 }
 
 /* -- the request -- */

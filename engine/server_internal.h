@@ -68,6 +68,7 @@ struct server_conn {
 	bool polling;
 	bool writing;          /* something waits to be taken */
 	/* calls */
+	int events;            /* polled for */
 	bool closing;
 };
 

@@ -457,9 +457,11 @@ static void draw_everything(struct ui *ui)
 		draw_titles(ui);
 		draw_empty_main(ui);
 	}
-	for (int i = 0; i < ui->nviews; i++)
+	for (int i = 0; i < ui->nviews; i++) {
+		ui->views[i]->intact = false;
 		if (ui->views[i]->visible && ui->views[i]->ops->place != VIEW_POPUP)
 			draw_view(ui, ui->views[i]);
+	}
 	draw_bar(ui);
 	draw_overlays(ui);
 }
@@ -477,6 +479,7 @@ void chrome_draw(struct ui *ui)
 			/* the focused view places the cursor, so it always draws */
 			if (!v->visible || !(v->dirty || v->focused))
 				continue;
+			v->intact = true;
 			draw_view(ui, v);
 			focus_drawn = focus_drawn || v->focused;
 		}

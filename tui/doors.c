@@ -25,6 +25,7 @@ struct door {
 	struct doors *all;
 	int fd;
 	uv_poll_t poll;
+	int events;      /* that it is polled for */
 	enum state state;
 	struct doors_info info;
 	struct term_paint paint;
@@ -101,7 +102,11 @@ static void io_cb(uv_poll_t *h, int status, int events);
 
 static void want(struct door *d)
 {
-	uv_poll_start(&d->poll, UV_READABLE | (d->out.len ? UV_WRITABLE : 0), io_cb);
+	int events = UV_READABLE | (d->out.len ? UV_WRITABLE : 0);
+
+	if (events != d->events) /* each start costs two calls */
+		uv_poll_start(&d->poll, events, io_cb);
+	d->events = events;
 }
 
 /* Write what is left of the frame; false when the door died of it. */
@@ -506,7 +511,11 @@ static void io_cb(uv_poll_t *h, int status, int events)
 	for (int i = 0; i < 8 && d->state != DOORS_CLOSED; i++) {
 		int got = ipc_recv(d->fd, &ds->in);
 		if (got == 1) {
+			bool ack = ds->in.type == DOOR_ACK; /* mostly the last for a while */
+
 			dispatch(d, &ds->in);
+			if (ack)
+				return;
 			continue;
 		}
 		if (got < 0 && errno == EAGAIN)

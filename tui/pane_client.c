@@ -135,9 +135,13 @@ void pane_client_read(struct pane_client *c)
 	for (int i = 0; i < 64 && !c->lost; i++) {
 		int rc = ipc_recv(c->sock, &c->in);
 
-		if (rc == 1)
+		if (rc == 1) {
+			bool note = c->in.type == PANE_NOTE; /* one in flight: no more until it was looked at */
+
 			on_message(c);
-		else if (rc < 0 && (errno == EAGAIN || errno == EINTR))
+			if (note)
+				return;
+		} else if (rc < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		else
 			lose(c);

@@ -25,6 +25,7 @@ bool pane_grid_screen(const void *area, struct pane_screen *s)
 {
 	const struct pane_term *t = term_of(area);
 
+	s->stamp = __atomic_load_n(&t->stamp, __ATOMIC_ACQUIRE); /* before any row is read */
 	s->rows = load32(&t->rows);
 	s->cols = load32(&t->cols);
 	s->cur_row = load32(&t->cur_row);
@@ -135,6 +136,11 @@ unsigned pane_grid_row(const void *area, const struct pane_screen *s, uint32_t r
 			add_marks(area, g, more & 0xffff);
 	}
 	return __atomic_load_n(&t->row_flags[row], __ATOMIC_RELAXED);
+}
+
+bool pane_grid_changed(const void *area, uint32_t row, uint32_t stamp)
+{
+	return (int32_t)(load32(&term_of(area)->row_stamp[row]) - stamp) > 0;
 }
 
 void pane_grid_title(const void *area, char *out, size_t size)

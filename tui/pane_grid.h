@@ -25,6 +25,7 @@ struct pane_glyph {
 
 struct pane_screen {
 	uint32_t rows, cols, cur_row, cur_col, modes, shape, bells, titles;
+	uint32_t stamp; /* of the snapshot */
 };
 
 /* false: nothing was published yet, or the numbers make no sense. */
@@ -32,6 +33,8 @@ bool pane_grid_screen(const void *area, struct pane_screen *s);
 /* s->cols glyphs of row (< s->rows) into out.  Returns PANE_LINE_* flags of the row. */
 unsigned pane_grid_row(const void *area, const struct pane_screen *s, uint32_t row,
     struct pane_glyph *out);
+/* Has row (< s->rows) changed since the snapshot of that stamp? */
+bool pane_grid_changed(const void *area, uint32_t row, uint32_t stamp);
 /* The program's title, valid UTF-8, NUL-terminated; still to be shown by screen_safe(). */
 void pane_grid_title(const void *area, char *out, size_t size);
 

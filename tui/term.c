@@ -11,6 +11,7 @@
 #include <curses.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include "tui/term_info.h"
 #include "tui/term_input.h"
 
+#define OUT_KEPT 16384  /* bytes of the memory file that stay for the next frame */
 #define COMBINING_MAX 4 /* ncurses keeps 5 code points in a cell */
 
 static struct {
@@ -346,6 +348,7 @@ static int open_files(int *pipe_write, struct cl_err *err)
 
 int term_open(int rows, int cols, struct cl_err *err)
 {
+	void (*stop)(int);
 	int pipe_write;
 
 	if (term.screen)
@@ -357,13 +360,17 @@ int term_open(int rows, int cols, struct cl_err *err)
 	use_tioctl(FALSE);
 	set_escdelay(15);
 	term_info_trim("xterm-256color");
+	/* ncurses then leaves that signal alone, else it asks twice in each frame. */
+	stop = signal(SIGTSTP, SIG_IGN);
 	term.screen = newterm("xterm-256color", term.out, term.in);
+	signal(SIGTSTP, stop);
 	if (!term.screen)
 		return err_set(err, CL_FAILED, "screen: no terminfo entry xterm-256color");
 	raw();
 	noecho();
 	nonl();
 	keypad(stdscr, TRUE);
+	typeahead(-1); /* no look for keys in the middle of a frame */
 	nodelay(stdscr, TRUE);
 	meta(stdscr, TRUE);
 	start_color();
@@ -429,7 +436,9 @@ void term_frame_end(struct buf *out)
 		ssize_t got = pread(term.out_fd, space, (size_t)len, 0);
 		buf_used(out, got > 0 ? (size_t)got : 0);
 	}
-	if (lseek(term.out_fd, 0, SEEK_SET) < 0 || ftruncate(term.out_fd, 0) < 0)
+	if (len > 0 && lseek(term.out_fd, 0, SEEK_SET) < 0)
+		log_fatal("screen: memory file");
+	if (len > OUT_KEPT && ftruncate(term.out_fd, 0) < 0)
 		log_fatal("screen: memory file");
 }
 

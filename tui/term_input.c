@@ -28,6 +28,7 @@
 
 static struct {
 	int pipe;
+	bool drained; /* ncurses has none of what it was given */
 	struct buf inbox;
 	bool pasting;
 	struct buf paste;
@@ -132,6 +133,7 @@ static void to_ncurses(const char *s, size_t n)
 			continue;
 		if (write(input.pipe, s + at, len) < 0 && errno != EAGAIN)
 			log_fatal("input pipe: %m");
+		input.drained = false;
 	}
 }
 
@@ -284,6 +286,7 @@ static bool read_key(struct term_event *ev)
 	wint_t c, next;
 	int kind = get_wch(&c);
 
+	input.drained = kind == ERR;
 	if (kind == ERR)
 		return false;
 	if (input.in_mouse) {
@@ -310,6 +313,20 @@ static bool read_key(struct term_event *ev)
 	return true;
 }
 
+/* A letter with nothing before it that ncurses still has: it needs no decoding, and that would cost five
+ * calls. */
+static bool read_plain(struct term_event *ev)
+{
+	struct buf *in = &input.inbox;
+
+	if (in->len == 0 || in->data[0] < 0x20 || in->data[0] > 0x7e || input.in_mouse)
+		return false;
+	ev->kind = TERM_KEY;
+	ev->key = key_of_char((unsigned char)in->data[0], 0);
+	buf_drop(in, 1);
+	return true;
+}
+
 void term_input_read(struct term_event *ev)
 {
 	memset(ev, 0, sizeof(*ev));
@@ -319,7 +336,9 @@ void term_input_read(struct term_event *ev)
 				return;
 			continue;
 		}
-		if (read_key(ev))
+		if (!input.drained && read_key(ev))
+			continue;
+		if (read_plain(ev))
 			continue;
 		if (!pump())
 			return;

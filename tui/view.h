@@ -79,6 +79,7 @@ struct view {
 	bool focused;
 	bool visible;
 	bool dirty;        /* set by view_redraw() */
+	bool intact;       /* in draw(): its part of the screen is as it left it */
 };
 
 /* Fill the head of a new view; called first by create(). */

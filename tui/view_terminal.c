@@ -27,6 +27,7 @@ struct view_terminal {
 	bool dragging;
 	struct pane_screen screen; /* as last drawn */
 	bool drawn;
+	const void *live;        /* what was drawn last is screen, of this memory; or NULL */
 	uint32_t bells;
 	int64_t belled;
 	unsigned shape;          /* cursor shape that the owner's terminal was told */
@@ -180,12 +181,15 @@ static unsigned shape_code(const struct pane_screen *s)
 	return s->shape * 2 + (blink ? 1 : 2);
 }
 
-static void draw_live(struct view_terminal *vt, const void *area)
+/* All of it, or what has changed since the snapshot of stamp. */
+static void draw_live(struct view_terminal *vt, const void *area, bool whole, uint32_t stamp)
 {
 	static struct pane_glyph line[PANE_COLS_MAX];
 	const struct pane_screen *s = &vt->screen;
 
 	for (uint32_t r = 0; r < s->rows && (int)r < term_height(); r++) {
+		if (!whole && !pane_grid_changed(area, r, stamp))
+			continue;
 		pane_grid_row(area, s, r, line);
 		draw_line((int)r, line, (int)s->cols, s->modes & PANE_MODE_REVERSE);
 	}
@@ -212,17 +216,29 @@ static void draw_back(struct view_terminal *vt)
 	term_cursor(vt->back->cur_y, vt->back->cur_x);
 }
 
+/* May what has changed between them be drawn alone?  A terminal that was begun anew counts from 0. */
+static bool same_shape(const struct pane_screen *a, const struct pane_screen *b)
+{
+	return a->rows == b->rows && a->cols == b->cols && b->stamp - a->stamp < UINT32_MAX / 2 &&
+	    !((a->modes ^ b->modes) & PANE_MODE_REVERSE);
+}
+
 static void draw(struct view *v)
 {
 	struct view_terminal *vt = of(v);
 	const void *area = terminal_area(vt->t);
+	struct pane_screen before = vt->screen;
 	struct term_style plain = {0};
+	bool live = !vt->back && area && pane_grid_screen(area, &vt->screen);
+	bool whole = !live || vt->live != area || !v->intact || !same_shape(&before, &vt->screen);
 
-	term_clear(&plain);
+	vt->live = live ? area : NULL;
+	if (whole)
+		term_clear(&plain);
 	if (vt->back)
 		draw_back(vt);
-	else if (area && pane_grid_screen(area, &vt->screen))
-		draw_live(vt, area);
+	else if (live)
+		draw_live(vt, area, whole, before.stamp);
 	else if (vt->t->state == TERMINAL_OPENING)
 		term_text(0, 1, term_width() - 1, term_theme(THEME_DIM),
 		    text_of("starting the container's terminal ..."), -1);

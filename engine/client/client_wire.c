@@ -49,6 +49,7 @@ struct client_wire {
 	uv_loop_t *loop;
 	uv_poll_t poll;
 	uv_timer_t timer;
+	int events;                /* polled for */
 	int handles;               /* to be closed before it is freed */
 	bool polling, cancelled, busy;
 	client_wire_done_cb *done;
@@ -341,6 +342,13 @@ static void settle(struct client_wire *w, enum step s)
 
 static void poll_cb(uv_poll_t *h, int status, int events);
 
+static void listen_for(struct client_wire *w, int events)
+{
+	if (events != w->events) /* each start costs two calls */
+		uv_poll_start(&w->poll, events, poll_cb);
+	w->events = events;
+}
+
 static void drive(struct client_wire *w)
 {
 	enum step s;
@@ -353,7 +361,7 @@ static void drive(struct client_wire *w)
 	else if (s != STEP_WAIT)
 		settle(w, s);
 	else
-		uv_poll_start(&w->poll, UV_READABLE | (sending(w) ? UV_WRITABLE : 0), poll_cb);
+		listen_for(w, UV_READABLE | (sending(w) ? UV_WRITABLE : 0));
 }
 
 static void poll_cb(uv_poll_t *h, int status, int events)

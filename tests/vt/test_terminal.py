@@ -243,6 +243,33 @@ def test_copy_goes_to_the_owner():
         assert b"\x1b]52;" in d.raw, "no OSC 52"
 
 
+SCREENS = [r"seq 1 7", r"seq 1 90", r"printf '\033[2J\033[3;9Habc\033[5;1H'", r"printf 'x\033[4;1H\033[2L\033[7;1H'; seq 3",
+           r"printf '\033[?1049h\033[6;6Hother'; sleep .2; printf '\033[?1049l'", r"printf '\033[?5h'; sleep .2; printf '\033[?5l'",
+           r"printf '한글\r\033[2Gx\n'", r"printf '\033[2;6r\033[6;1H\n\n\033[r\033[9;1H'", r"printf '\033[8;1H\033[44mblue\033[K\033[m\n'",
+           r"printf 'e\314\201a\314\200\n'", "clear"]
+
+
+def test_what_is_painted_in_parts_is_the_whole():
+    """Only rows that changed are painted; painting everything anew changes nothing then."""
+    with terminal() as (s, d):
+        for n, line in enumerate(SCREENS * 2):
+            d.type(line.replace("<", "<lt>") + "<Enter>")
+            d.settle(0.6)
+            if n % 4 == 1:  # a menu over it, which goes again
+                d.type("<C-]><F10>")
+                d.settle()
+                d.type("<Esc>")
+                d.settle()
+            if n % 5 == 2:
+                d.resize(26 + n % 7, 90 + n % 11)
+                d.settle(0.6)
+            before, cursor = d.rows_text(), (d.screen.cursor.y, d.screen.cursor.x)
+            d.type("<C-]><C-l>")
+            d.settle()
+            assert d.rows_text() == before, (line, before, d.rows_text())
+            assert (d.screen.cursor.y, d.screen.cursor.x) == cursor, line
+
+
 def test_resize():
     with terminal() as (s, d):
         first = s.broker.sizes[-1]

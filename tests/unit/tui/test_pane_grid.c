@@ -287,13 +287,32 @@ static void test_look_back_lost(void **state)
 	scrollback_free(s);
 }
 
+static void test_changed_rows(void **state)
+{
+	struct pane_screen s;
+
+	term()->stamp = 7;
+	term()->row_stamp[0] = 7;
+	term()->row_stamp[1] = 8; /* written since */
+	term()->row_stamp[2] = 6;
+	assert_true(pane_grid_screen(area, &s));
+	assert_int_equal(s.stamp, 7);
+	assert_false(pane_grid_changed(area, 0, s.stamp));
+	assert_true(pane_grid_changed(area, 1, s.stamp));
+	assert_false(pane_grid_changed(area, 2, s.stamp));
+	term()->row_stamp[0] = 1; /* the count goes round */
+	assert_true(pane_grid_changed(area, 0, UINT32_MAX - 1));
+	term()->row_stamp[0] = UINT32_MAX;
+	assert_false(pane_grid_changed(area, 0, 3));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_sizes), T(test_code_points), T(test_wide), T(test_marks),
 		T(test_colors_and_title), T(test_lines), T(test_hostile_ring), T(test_look_back),
-		T(test_look_back_lost),
+		T(test_look_back_lost), T(test_changed_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,41 @@ static void a_cut_sequence_waits_for_its_rest(void **state)
 	expect_nothing();
 }
 
+/* Letters need no decoding and pass ncurses by; whatever stands between them keeps its place. */
+static void letters_keep_their_place(void **state)
+{
+	struct term_event ev;
+
+	feed("ab\033[Ac ~\033x\033[<0;10;5Md\xec\x95\x88" "e\rf\033[200~p\033[201~g");
+	expect_key("a");
+	expect_key("b");
+	expect_key("Up");
+	expect_key("c");
+	expect_key("Space");
+	expect_key("~");
+	expect_key("M-x");
+	term_input_read(&ev);
+	assert_int_equal(ev.kind, TERM_MOUSE);
+	expect_key("d");
+	expect_key("\xec\x95\x88");
+	expect_key("e");
+	expect_key("Enter");
+	expect_key("f");
+	term_input_read(&ev);
+	assert_int_equal(ev.kind, TERM_PASTE);
+	expect_key("g");
+	expect_nothing();
+	feed("h\033[<0;1");
+	expect_key("h");
+	expect_nothing();
+	feed("0;5Mi"); /* digits of the mouse's are no letters */
+	term_input_read(&ev);
+	assert_int_equal(ev.kind, TERM_MOUSE);
+	assert_int_equal(ev.mouse.x, 9);
+	expect_key("i");
+	expect_nothing();
+}
+
 static void a_paste_is_one_thing(void **state)
 {
 	struct term_event ev;
@@ -350,6 +385,7 @@ int main(void)
 		cmocka_unit_test(bytes_become_keys),
 		cmocka_unit_test(a_cut_sequence_waits_for_its_rest),
 		cmocka_unit_test(a_paste_is_one_thing),
+		cmocka_unit_test(letters_keep_their_place),
 		cmocka_unit_test(mouse_actions_are_read),
 		cmocka_unit_test(a_field_edits_by_graphemes),
 		cmocka_unit_test(a_dialog_asks_until_it_is_right),
