@@ -38,6 +38,7 @@ void backend_sim_free(struct sim *s)
 	}
 	mem_free(s->files);
 	mem_free(s->items);
+	mem_free(s->routes);
 	mem_free(s->images);
 	backend_stored_clear(&s->stored);
 	buf_clear(&s->trace);
@@ -290,6 +291,8 @@ static void sim_check_routes(struct sim *s)
 {
 	bool now[4096][3];
 
+	if (!s->kept) /* nobody asks, and with thousands of routes it takes long */
+		return;
 	memset(now, 0, sizeof(now));
 	for (size_t i = 0; i < s->nroutes; i++) {
 		const struct sim_instance *x = backend_sim_find(s, s->routes[i].name);

@@ -8,7 +8,6 @@
 #include "engine/backend.h"
 
 #define SIM_RULES 32
-#define SIM_ROUTES 512
 #define SIM_CHANGES 256
 
 enum sim_what { SIM_FAIL, SIM_CRASH, SIM_UNREADY };
@@ -48,7 +47,7 @@ struct sim {
 	size_t nrules;
 	struct sim_instance *items;
 	size_t n;
-	struct sim_route routes[SIM_ROUTES];
+	struct sim_route *routes;
 	size_t nroutes;
 	bool served[4096][3];   /* by slot and tier: has had a running instance */
 	bool out[4096][3];

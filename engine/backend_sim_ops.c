@@ -163,8 +163,8 @@ static int sim_route_add(struct backend *b, const struct backend_route *r, const
 	for (size_t i = 0; i < s->nroutes; i++)
 		if (s->routes[i].slot == r->slot && strcmp(s->routes[i].name, name) == 0)
 			return backend_sim_end(s, 0);
-	if (s->nroutes == SIM_ROUTES)
-		return backend_sim_end(s, err_set(err, CL_FAILED, "edge: full"));
+	s->routes = mem_resize(s->routes, s->nroutes + 1, sizeof(*s->routes));
+	memset(&s->routes[s->nroutes], 0, sizeof(*s->routes));
 	s->routes[s->nroutes].slot = r->slot;
 	(void)mem_copy_str(s->routes[s->nroutes].tier, sizeof(s->routes[0].tier), tier);
 	(void)mem_copy_str(s->routes[s->nroutes].name, sizeof(s->routes[0].name), name);

@@ -20,6 +20,8 @@
 #include "engine/kube_log.h"
 #include "engine/repository.h"
 
+#define JOB_FREE_MS 60000
+
 /* --- images ----------------------------------------------------------------------------------- */
 
 /* Its own digest, where `image` is a name in this machine's store. */
@@ -525,6 +527,28 @@ static int job_wait(struct kube_cluster *c, const char *ns, const char *name, co
 	}
 }
 
+/* An engine that was killed may have begun to remove one of that name: only what is not on its way out is waited for. */
+static int job_free(struct kube_cluster *c, const char *ns, const char *name, struct cl_err *err)
+{
+	int64_t until = clock_ms() + JOB_FREE_MS;
+
+	for (;;) {
+		struct cl_err why = { 0 };
+		json_t *pod = NULL;
+		bool going;
+
+		if (kube_api_get(c->api, "Pod", ns, name, &pod, &why) != 0)
+			return why.code == CL_NOT_FOUND ? 0 : err_set(err, why.code, "%s", why.message);
+		going = json_object_get(json_object_get(pod, "metadata"), "deletionTimestamp") != NULL;
+		json_decref(pod);
+		if (!going)
+			return 0;
+		if (clock_ms() > until)
+			return err_set(err, CL_UNAVAILABLE, "%s: an earlier one does not end", name);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	}
+}
+
 int kube_env_run(struct backend *b, const struct backend_env *e,
     const struct backend_spec *spec, const struct backend_job *job, int *status, struct cl_err *err)
 {
@@ -541,7 +565,9 @@ int kube_env_run(struct backend *b, const struct backend_env *e,
 	kube_env_manifest(c, &m, e);
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	list = kube_manifest_job(&m, spec, ref);
-	rc = apply_all(c, list, NULL, 0, err);
+	rc = job_free(c, ns, spec->name, err);
+	if (rc == 0)
+		rc = apply_all(c, list, NULL, 0, err);
 	json_decref(list);
 	if (rc == 0)
 		rc = job_wait(c, ns, spec->name, job, status, err);

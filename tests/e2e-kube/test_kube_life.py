@@ -27,6 +27,11 @@ def tiers(alice, env="prod"):
     return {t["tier"]: (t["want"], t["ready"]) for t in alice.json(f"status --env {env}", "shop")["tiers"]}
 
 
+def instance(alice, tier="was", env="prod"):
+    """One that is there: who is replaced may get the next number."""
+    return next(i["name"] for t in alice.json(f"status --env {env}", "shop")["tiers"] if t["tier"] == tier for i in t["instances"] if i["state"] == "ready")
+
+
 def serving(alice, tier, n, seconds=120):
     wait_until(lambda: f"{tier} is not {n}: {tiers(alice)}", lambda: tiers(alice)[tier] == (n, n), seconds)
 
@@ -319,7 +324,7 @@ def test_g9_an_engine_killed_at_every_step(lab, alice, url):
 
 
 def login(alice):
-    return re.search(r"://(\w+):(\w+)@", alice.ssh("enter was-1 printenv DATABASE_URL", "shop").stdout).groups()
+    return re.search(r"://(\w+):(\w+)@", alice.ssh(f"enter {instance(alice)} printenv DATABASE_URL", "shop").stdout).groups()
 
 
 def enters(alice, who):
@@ -400,7 +405,7 @@ def test_h2_what_pods_are_given(lab, alice, url):
             c = p["spec"]["containers"][0]
             assert "@sha256:" in c["image"] and c["resources"]["limits"]["memory"] and c["resources"]["requests"]["cpu"], c
             assert p["metadata"]["labels"]["codinglab/project"] and p["spec"]["automountServiceAccountToken"] is False
-    p = alice.ssh("enter was-1 cat /var/run/secrets/kubernetes.io/serviceaccount/token", "shop", check=False)
+    p = alice.ssh(f"enter {instance(alice)} cat /var/run/secrets/kubernetes.io/serviceaccount/token", "shop", check=False)
     assert p.returncode and not p.stdout, p.stdout
 
 
@@ -410,7 +415,7 @@ def tried(alice, address, port):
             f"s=socket.socket(socket.AF_INET6 if ':' in '{address}' else socket.AF_INET); s.settimeout(3)\n"
             f"try: s.connect(('{address}',{port})); print('open')\n"
             "except OSError as e: print('closed', e)\n")
-    return alice.ssh("enter was-1 python3 -", "shop", input=code.encode()).stdout.strip()
+    return alice.ssh(f"enter {instance(alice)} python3 -", "shop", input=code.encode()).stdout.strip()
 
 
 def test_h5_what_a_pod_cannot_do(lab, alice, url):
@@ -423,7 +428,7 @@ def test_h5_what_a_pod_cannot_do(lab, alice, url):
             "  except OSError as e: print(u, 'none')\n")
     if not OWN:
         raise cases.Skip("the addresses of another's cluster are not known")
-    told = alice.ssh("enter was-1 python3 -", "shop", input=code.encode()).stdout.strip().split("\n")
+    told = alice.ssh(f"enter {instance(alice)} python3 -", "shop", input=code.encode()).stdout.strip().split("\n")
     assert len(told) == 4 and all(l.split()[-1] in ("401", "403", "none") for l in told), told
 
 
