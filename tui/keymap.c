@@ -5,6 +5,8 @@
 #include <string.h>
 #include "base/mem.h"
 
+#define BAR_KEPT 64
+
 bool keymap_is_list(const char *context)
 {
 	static const char *const lists[] = { "home", "tree", "ops", "text" };
@@ -65,7 +67,7 @@ static bool shadowed(const char *context, const struct keymap_row *row)
 	       (keymap_row_of(context, &k) || (keymap_is_list(context) && keymap_row_of("list", &k)));
 }
 
-int keymap_bar(const char *context, const struct keymap_row **out, int max)
+static int find_bar(const char *context, const struct keymap_row **out, int max)
 {
 	int n = bar_of(context, out, 0, max), end, kept = n;
 
@@ -74,4 +76,21 @@ int keymap_bar(const char *context, const struct keymap_row **out, int max)
 		if (!shadowed(context, out[i]))
 			out[kept++] = out[i];
 	return kept;
+}
+
+/* Asked for with each frame, mostly of one context: the last answer is kept, for the tables never change. */
+int keymap_bar(const char *context, const struct keymap_row **out, int max)
+{
+	static const struct keymap_row *rows[BAR_KEPT];
+	static char last[32];
+	static int n;
+
+	if (max > BAR_KEPT || strlen(context) >= sizeof(last))
+		return find_bar(context, out, max);
+	if (n == 0 || strcmp(context, last) != 0) {
+		n = find_bar(context, rows, BAR_KEPT);
+		mem_copy_str(last, sizeof(last), context);
+	}
+	memcpy(out, rows, (size_t)(n < max ? n : max) * sizeof(*out));
+	return n < max ? n : max;
 }

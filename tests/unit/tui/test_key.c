@@ -104,6 +104,22 @@ static void the_bar_shows_own_keys_first(void **state)
 		assert_string_equal(find("ops", rows[i]->key), rows[i]->text);
 }
 
+static void the_bar_follows_the_context(void **state)
+{
+	static const char *const contexts[] = { "ops", "terminal", "terminal", "home", "ops", "nothing", "editor" };
+	const struct keymap_row *rows[64], *few[3];
+
+	for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++) {
+		int n = keymap_bar(contexts[i], rows, 64);
+
+		assert_true(n > 0);
+		for (int r = 0; r < n; r++)
+			assert_true(strcmp(rows[r]->context, contexts[i]) == 0 || strcmp(rows[r]->context, "global") == 0);
+		assert_int_equal(keymap_bar(contexts[i], few, 3), n < 3 ? n : 3);
+		assert_ptr_equal(few[0], rows[0]);
+	}
+}
+
 static void views_have_what_they_must(void **state)
 {
 	for (int i = 0; view_table[i]; i++) {
@@ -127,6 +143,7 @@ int main(void)
 		cmocka_unit_test(own_keys_hide_those_below),
 		cmocka_unit_test(every_row_is_real),
 		cmocka_unit_test(the_bar_shows_own_keys_first),
+		cmocka_unit_test(the_bar_follows_the_context),
 		cmocka_unit_test(views_have_what_they_must),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
