@@ -205,7 +205,8 @@ int ssh_channel_read_nonblocking(ssh_channel channel, void *dest, uint32_t count
 	size_t n = fake_ssh.typed.len < count ? fake_ssh.typed.len : count;
 
 	fake_ssh.reads++;
-	memcpy(dest, fake_ssh.typed.data, n);
+	if (n)
+		memcpy(dest, fake_ssh.typed.data, n);
 	buf_drop(&fake_ssh.typed, n);
 	return (int)n;
 }
