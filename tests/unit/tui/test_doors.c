@@ -523,6 +523,47 @@ static void questions_are_no_doors(void **state)
 	assert_int_equal(doors_count(w->doors), 0);
 }
 
+static int open_with(struct world *w, uint32_t mode, const char *variable)
+{
+	int fd = dial(w);
+
+	admit(w, fd, mode);
+	ipc_begin(&w->out, DOOR_HELLO);
+	ipc_put_u32(&w->out, DOOR_VERSION);
+	ipc_put_u32(&w->out, 24);
+	ipc_put_u32(&w->out, 80);
+	ipc_put_str(&w->out, "xterm");
+	ipc_put_u32(&w->out, 1);
+	ipc_put_str(&w->out, variable);
+	assert_int_equal(ipc_send(fd, &w->out), 0);
+	turn(w);
+	return fd;
+}
+
+static void an_agent_is_the_owners(void **state)
+{
+	struct world *w = *state;
+	int guest = open_with(w, DOOR_PAIR, DOOR_OFFERS_AGENT), other, fd;
+	char path[DOOR_AGENT_MAX], project[64];
+
+	assert_false(doors_info_of(w->door)->agent);
+	other = open_with(w, DOOR_OWNER, "CODINGLAB_AGENT=/tmp/x"); /* a client's own variable */
+	assert_false(doors_info_of(w->door)->agent);
+	fd = open_with(w, DOOR_OWNER, DOOR_OFFERS_AGENT);
+	assert_true(doors_info_of(w->door)->agent);
+	doors_agent(w->door, "/tmp/codinglab-agent-1/agent", "alice.shop");
+	assert_int_equal(ipc_recv(fd, &w->in), 1);
+	assert_int_equal(w->in.type, DOOR_AGENT);
+	ipc_get_str(&w->in, path, sizeof(path));
+	ipc_get_str(&w->in, project, sizeof(project));
+	assert_int_equal(ipc_end(&w->in), 0);
+	assert_string_equal(path, "/tmp/codinglab-agent-1/agent");
+	assert_string_equal(project, "alice.shop");
+	close(guest);
+	close(other);
+	close(fd);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static void the_mouse_is_given_back_and_taken(void **state)
@@ -566,6 +607,7 @@ int main(void)
 		TEST(taking_over_closes_the_others),
 		TEST(questions_are_no_doors),
 		TEST(the_mouse_is_given_back_and_taken),
+		TEST(an_agent_is_the_owners),
 		TEST(only_so_many_doors), TEST(so_many_silent_doors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
