@@ -15,7 +15,7 @@ import cases
 from lab import *
 from resigning import NAME, Resigning
 
-CLASS = 6  # at once: two cores bear no more
+CLASS = 4  # at once; the listener takes five from one address that are not logged in yet
 PIP = "python3 -m pip install --no-input --no-cache-dir --disable-pip-version-check -q --target"
 DOWNLOADS = "downloads.example"  # no registry of a stack: what CMake fetches comes from wherever a project says
 C_LIBRARY = {"CMakeLists.txt": "add_library(word STATIC word.c)\ntarget_include_directories(word PUBLIC .)\n",
@@ -184,7 +184,7 @@ def test_what_cmake_fetches_in_a_build_is_an_operators_word(w):
     w.school.sources("elsewhere", "1.0", C_LIBRARY)
     name = w.project("c")
     out = w.build(name, FORGED["c"][1].replace("NAME", "elsewhere").replace(DOWNLOADS, "elsewhere.example"))
-    assert "elsewhere.example" in out and "403" in out, out
+    assert "Build step for elsewhere failed" in out, out
     assert not w.school.count["/elsewhere-1.0.tar.gz"], w.school.count
     assert "build.registries" in out, out
 
