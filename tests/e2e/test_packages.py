@@ -177,6 +177,26 @@ def test_a_class_at_once_fetches_it_once(w):
         w.alice.ssh(f"project rm {p} -y")
 
 
+def test_a_long_connection_is_cached_to_its_end(w):
+    """Tools keep a connection for all that they fetch, which may take minutes."""
+    paths = [w.school.python("forgedlong", version, "WORD = 'installed'") for version in ("1.0", "1.1")]
+    script = ("import http.client, ssl, sys, time, urllib.parse\n"
+              "from pip._internal.models.index import PyPI\n"
+              "context = ssl.create_default_context()\n"
+              "context.verify_flags &= ~ssl.VERIFY_X509_STRICT\n"  # squid's certificates do not name their authority's key
+              "c = http.client.HTTPSConnection('127.0.0.1', 3128, context=context)\n"
+              "c.set_tunnel(urllib.parse.urlparse(PyPI.simple_url).hostname, 443)\n"
+              f"for n, path in enumerate({paths!r}):\n"
+              "    time.sleep(15 * n)\n"
+              "    c.request('GET', path)\n"
+              "    r = c.getresponse()\n"
+              "    print(r.status, len(r.read()))\n")
+    for _ in range(2):
+        said = w.alice.ssh("python3 -", w.project(), input=script.encode(), timeout=120).stdout.split("\n")
+        assert [s[:4] for s in said[:2]] == ["200 ", "200 "], said
+    assert [w.school.count[p] for p in paths] == [1, 1], w.school.count
+
+
 def test_what_cmake_fetches_in_a_build_is_an_operators_word(w):
     """A host that no operator named is fetched from in the dev container, unread by the proxy; a build is refused it by name."""
     if not has_image(w, "c"):
