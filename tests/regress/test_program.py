@@ -21,6 +21,7 @@ import time
 import tty
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from calls import Bridge  # noqa: E402
 from cases import main  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -142,6 +143,7 @@ class Lab:
 
         self.engine = Engine(f"{self.dir}/engine", Handler)
         threading.Thread(target=self.engine.serve_forever, daemon=True).start()
+        self.bridge = Bridge(f"{self.dir}/engine").start()
         self.broker = Broker(f"{self.dir}/exec", self)
         self.broker.start()
         self.env = {"PATH": os.environ["PATH"], "CODINGLAB_SOCKET": f"{self.dir}/engine", "CODINGLAB_PROJECT": "shop",
@@ -154,6 +156,7 @@ class Lab:
         return self.run("--ssh", line, **more)
 
     def close(self):
+        self.bridge.stop()
         self.engine.shutdown()
         self.engine.server_close()
         self.broker.sock.close()
