@@ -106,14 +106,11 @@ static int write_rules(FILE *f, struct cl_err *err)
 
 static void write_access(FILE *f)
 {
-	/* What `cache` needs to know of the host is asked here, of each request: `cache` itself does not wait
-	 * for an answer, and the last one is forgotten while a tool goes on with its connection. */
 	fprintf(f,
 	    "http_access deny !web_port\n"
 	    "http_access deny CONNECT !tls_port\n"
 	    "http_access deny inside\n"
 	    "http_access deny build !registry\n"
-	    "http_access allow !build registry\n"
 	    "http_access allow !build\n"
 	    "http_access allow CONNECT\n"
 	    "http_access allow read\n"
