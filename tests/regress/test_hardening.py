@@ -79,8 +79,11 @@ def test_what_lives_as_long_as_a_user_loads_few_libraries(_):
     """Every private page of a library is paid for once for each live session; parsers of archives have no business near a screen."""
     for name in ("codinglab-tui", "codinglab-conn", "codinglab-pane", "codinglab-sshd"):
         needed = set(re.findall(r"NEEDED.*\[(lib\w+)", elf(RELEASE / name, "-d")))
-        assert not needed & {"libarchive", "libsqlite3", "libwebsockets", "libyaml", "libgit2"}, (name, needed)
-    assert not re.findall(r"NEEDED.*\[(libcurl)", elf(RELEASE / "codinglab-conn", "-d"))
+        assert not needed & {"libarchive", "libsqlite3", "libwebsockets", "libyaml", "libgit2", "libcurl"}, (name, needed)
+    assert not re.findall(r"NEEDED.*\[(libcurl)", elf(RELEASE / "codinglab", "-d"))
+    for name, theirs in (("codinglab-tui", ("libcrypto", "libssl", "libgnutls", "libkrb5", "libp11-kit")), ("codinglab-conn", ("libgnutls", "libp11-kit"))):
+        loaded = subprocess.run(["ldd", RELEASE / name], capture_output=True, text=True, check=True).stdout
+        assert not [t for t in theirs if t in loaded], (name, loaded)
 
 
 def test_no_setuid_program(_):
