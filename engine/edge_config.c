@@ -12,13 +12,24 @@
 #include "base/mem.h"
 #include "engine/edge_config.h"
 
+#define THREADS_MAX 8
+
+/* Half the cores: the applications have the others, and threads that wake each other for nothing cost a
+ * fifth more for each request (docs/PERFORMANCE.md). */
+static long threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 4 ? 1 : cores > 2 * THREADS_MAX ? THREADS_MAX : cores / 2;
+}
+
 static void write_head(FILE *f, const char *user)
 {
 	fprintf(f,
 	    "# Written by the engine; do not edit.\n"
 	    "global\n"
 	    "\tlog stderr format raw daemon warning\n"
-	    "\tnbthread 2\n"
+	    "\tnbthread %ld\n"
 	    "\thard-stop-after 30s\n"
 	    "\tstats socket %s mode 600 user %s level admin\n"
 	    "\tstats timeout 10s\n"
@@ -36,7 +47,7 @@ static void write_head(FILE *f, const char *user)
 	    "\tretries 4\n"
 	    "\toption redispatch 1\n"
 	    "\tretry-on conn-failure empty-response\n",
-	    config_str("edge.socket"), user);
+	    threads(), config_str("edge.socket"), user);
 }
 
 static void write_apps(FILE *f)
