@@ -100,6 +100,8 @@ const struct config_option config_table[] = {
 	"memory that the steps of one image's build may take, MiB"},
     {"images.keep", CONFIG_INT, "5", 1, 1000,
         "releases of an environment whose images are kept for rollback"},
+    {"images.gc_hours", CONFIG_INT, "24", 0, 8760,
+	"hours from one clean-up of images that nothing uses (image gc) to the next; 0 = only when asked"},
 
     {"kube.config", CONFIG_STR, "", 0, 0,
 	"kubeconfig of the cluster of backend kube; \"\" = KUBECONFIG's, or that of the pod it runs in"},

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -43,6 +44,23 @@ static void gc_size(int64_t bytes, char *out, size_t size);
 int gc_begin(struct engine *e, struct request *r, struct reply *p, bool dry, struct cl_err *err)
 {
 	return op_begin(e, r, p, "image gc", 0, NULL, json_pack("{s:b}", "dry", dry), NULL, err);
+}
+
+int gc_when_due(struct engine *e, int64_t began, struct cl_err *err)
+{
+	int64_t hours = config_int("images.gc_hours");
+	int64_t last = store_number(e->store, began, "SELECT created FROM op WHERE kind = 'image gc'"
+	    " AND json_extract(payload, '$.dry') = 0 ORDER BY id DESC LIMIT 1", "");
+
+	if (hours == 0 || clock_unix_ms() - last < hours * 3600 * 1000)
+		return 0;
+	if (store_begin(e->store, err) != 0)
+		return -1;
+	if (op_queue(e, "image gc", 0, "engine", json_pack("{s:b}", "dry", false), err) != 0) {
+		store_rollback(e->store);
+		return -1;
+	}
+	return store_commit(e->store, err);
 }
 
 int gc_begin_remove(struct engine *e, struct request *r, struct reply *p, const char *id,

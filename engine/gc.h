@@ -21,6 +21,9 @@
 
 int gc_begin(struct engine *e, struct request *r, struct reply *p, bool dry, struct cl_err *err);
 int gc_run(struct op_live *o, struct cl_err *err);
+/* One of the engine's own accord, when images.gc_hours have passed since the last that was no dry
+ * run, or since `began` (Unix ms) if there was none.  0, also when none is due; -1: err. */
+int gc_when_due(struct engine *e, int64_t began, struct cl_err *err);
 /* id: "ID", "ID:TAG" or a digest, here and in the repository. */
 int gc_begin_remove(struct engine *e, struct request *r, struct reply *p, const char *id,
     struct cl_err *err);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -24,6 +25,7 @@
 #include "engine/edge_config.h"
 #include "engine/engine.h"
 #include "engine/event_hub.h"
+#include "engine/gc.h"
 #include "engine/idem.h"
 #include "engine/password.h"
 #include "engine/project.h"
@@ -44,7 +46,7 @@ struct service {
 	uv_loop_t loop;
 	uv_signal_t term, interrupt;
 	uv_timer_t house, stop;
-	int64_t rounds;
+	int64_t rounds, began; /* began: Unix ms */
 };
 
 static void
@@ -212,7 +214,7 @@ house_cb(uv_timer_t *h)
 
 	account_sweep(&s->engine, false);
 	if (s->rounds++ % 720 == 0 && (store_event_prune(s->engine.store, EVENTS_KEPT, &err) < 0 ||
-	    idem_prune(s->engine.store, &err) < 0))
+	    idem_prune(s->engine.store, &err) < 0 || gc_when_due(&s->engine, s->began, &err) < 0))
 		log_warn("%s", err.message);
 }
 
@@ -249,6 +251,7 @@ start_loop(struct service *s)
 	s->term.data = s->interrupt.data = s->house.data = s->stop.data = s;
 	uv_signal_start(&s->term, signal_cb, SIGTERM);
 	uv_signal_start(&s->interrupt, signal_cb, SIGINT);
+	s->began = clock_unix_ms();
 	uv_timer_start(&s->house, house_cb, 1000, HOUSEKEEPING_MS);
 }
 

@@ -3,6 +3,7 @@
  * anyone's bytes, conflicts between kinds, and an engine that is begun anew in between.
  */
 #include "base/utf8.h"
+#include "engine/gc.h"
 #include "tests/unit/engine/world.h"
 
 static int64_t begin_op(struct world *w, int64_t project, const char *kind, const char *env)
@@ -580,6 +581,56 @@ static void stacks_say_whether_they_can_be_used(void **state)
 	}
 }
 
+#define DAY_MS (24 * 3600 * 1000LL)
+
+static int64_t cleanups(struct world *w)
+{
+	return store_number(w->e.store, 0, "SELECT count(*) FROM op WHERE kind = 'image gc'", "");
+}
+
+/* images.gc_hours is a day: one that began `days` ago is what the engine looks at. */
+static int64_t due(struct world *w, double days)
+{
+	struct cl_err err = { 0 };
+
+	if (gc_when_due(&w->e, clock_unix_ms() - (int64_t)(days * DAY_MS), &err) != 0)
+		fail_msg("%s", err.message);
+	return cleanups(w);
+}
+
+static int64_t last_op(struct world *w)
+{
+	return store_number(w->e.store, 0, "SELECT max(id) FROM op", "");
+}
+
+static void images_are_cleaned_up_once_a_day(void **state)
+{
+	struct world *w = *state;
+	struct store_op row;
+
+	assert_int_equal(due(w, 0.9), 0);
+	assert_int_equal(due(w, 1.1), 1);
+	world_until(w, last_op(w), "done");
+	row = row_of(w, last_op(w));
+	assert_string_equal(row.by, "engine");
+	assert_non_null(strstr(row.result, "removed 0 images"));
+	store_op_clear(&row);
+	assert_int_equal(due(w, 30), 1); /* the last one counts, also after a restart */
+}
+
+static void a_dry_run_is_no_clean_up(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(due(w, 1.1), 1);
+	world_until(w, last_op(w), "done");
+	assert_true(store_run(w->e.store, NULL, "UPDATE op SET created = created - ?", "i",
+	    (int64_t)(1.1 * DAY_MS)) > 0);
+	world_until(w, world_op(w, ROUTE_IMAGE_GC, "{\"dry_run\":true}"), "done");
+	assert_int_equal(due(w, 0), 3);
+	assert_int_equal(due(w, 0), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,6 +657,8 @@ int main(void)
 		WORLD_TEST(images_that_are_there_are_ready),
 		WORLD_TEST(only_known_images_are_built),
 		WORLD_TEST(stacks_say_whether_they_can_be_used),
+		WORLD_TEST(images_are_cleaned_up_once_a_day),
+		WORLD_TEST(a_dry_run_is_no_clean_up),
 	};
 
 	if (world_config(CL_SOURCE) != 0)
