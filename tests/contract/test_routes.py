@@ -115,6 +115,7 @@ GOOD = {
     "PROJECT_EVENTS": (P, None, CAROL, {200}),
     "CONFIG_GET": (P, None, ALICE, {200}),
     "CONFIG_SET": (P, {"set": {"COLOR": "blue"}}, ALICE, {202, 409, 412}),
+    "CONFIG_ROTATE": (P, {"env": "prod"}, ALICE, {202, 409, 412}),
     "SAVE_LS": (P, None, CAROL, {200}),
     "SAVE_NEW": (P, {"name": "second", "message": "안녕"}, ALICE, {202, 409}),
     "SAVE_SHOW": ({**P, "save": "kept"}, None, ALICE, {200}),
