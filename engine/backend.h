@@ -406,6 +406,8 @@ struct backend_ops {
 	    struct cl_err *err);
 	int (*env_look)(struct backend *b, const struct backend_env *e, struct backend_env_state *out,
 	    struct cl_err *err);
+	/* All of it was seen to be ready: requests go there from now on. */
+	int (*env_ready)(struct backend *b, const struct backend_env *e, struct cl_err *err);
 	int (*env_run)(struct backend *b, const struct backend_env *e, const struct backend_spec *spec,
 	    const struct backend_job *job, int *status, struct cl_err *err);
 	int (*env_remove)(struct backend *b, const struct backend_env *e, bool data, struct cl_err *err);

@@ -267,6 +267,7 @@ static void complete_ops(void)
 	all.env_apply = kube_env_apply;
 	all.env_manifest = kube_env_show;
 	all.env_look = kube_env_look;
+	all.env_ready = kube_env_ready;
 	all.env_run = kube_env_run;
 	all.env_remove = kube_env_remove;
 	all.target_add = kube_target_add;

@@ -212,6 +212,13 @@ int edge_server_add(int slot, const char *tier, const char *name, const char *ad
 	return change(NULL, err, "set server %s state ready", id);
 }
 
+int edge_server_up(int slot, const char *tier, const char *name, struct cl_err *err)
+{
+	if (check_server(slot, tier, name, err) < 0)
+		return -1;
+	return change(NULL, err, "set server %s_%d/%s health up", tier, slot, name);
+}
+
 /* Requests in flight on one server, -1 unknown (err set), -2 there is no such server. */
 static int in_flight(const char *backend, const char *name, struct cl_err *err)
 {

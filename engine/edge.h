@@ -24,6 +24,8 @@ int edge_host_unset(const char *host, struct cl_err *err);
  * that name that is there already gets the address. */
 int edge_server_add(int slot, const char *tier, const char *name, const char *address, int port,
     struct cl_err *err);
+/* It is known to answer by now: what a check of the edge's own said before counts no more. */
+int edge_server_up(int slot, const char *tier, const char *name, struct cl_err *err);
 /* No new requests; when none is in flight, or after timeout_s, it is removed.  Absent is fine. */
 int edge_server_drain(int slot, const char *tier, const char *name, int timeout_s,
     struct cl_err *err);

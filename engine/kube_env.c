@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "engine/backend_local.h"
+#include "engine/edge.h"
 #include "engine/kube_cluster.h"
 #include "engine/kube_log.h"
 #include "engine/repository.h"
@@ -164,16 +165,27 @@ static int apply_all(struct kube_cluster *c, const json_t *list, char *address, 
 	return 0;
 }
 
+/* What the edge calls the Web tier's Service. */
+static char *web_name(const struct backend_env *e)
+{
+	return mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
+}
+
+static bool has_web(const struct backend_env *e)
+{
+	return e->ntiers > 0 && strcmp(e->tiers[e->ntiers - 1].spec.tier, "web") == 0;
+}
+
 /* The edge passes the host name on to the Web tier's Service. */
 static int route(struct backend *b, const struct backend_env *e, const char *address,
     struct cl_err *err)
 {
 	const struct backend_tier *web = &e->tiers[e->ntiers - 1];
-	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
+	cl_autofree char *name = web_name(e);
 	struct buf in;
 	int rc;
 
-	if (!e->route || !address[0] || strcmp(web->spec.tier, "web") != 0)
+	if (!e->route || !address[0] || !has_web(e))
 		return 0;
 	buf_init(&in, 65536);
 	rc = backend_local_ops.route_list(b, e->route, "web", &in, err);
@@ -305,6 +317,14 @@ int kube_env_apply(struct backend *b, const struct backend_env *e,
 		rc = route(b, e, address, err);
 	json_decref(list);
 	return rc;
+}
+
+/* The edge has checked the Service since before it had a pod to pass requests on to. */
+int kube_env_ready(struct backend *b, const struct backend_env *e, struct cl_err *err)
+{
+	cl_autofree char *name = web_name(e);
+
+	return e->route && has_web(e) ? edge_server_up(e->route->slot, "web", name, err) : 0;
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */
@@ -465,7 +485,7 @@ int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
 		"NetworkPolicy", "ConfigMap", "Secret", "PersistentVolumeClaim" };
 	struct kube_cluster *c = kube_cluster_find(b, e->target, err);
 	char ns[KUBE_MANIFEST_NS], selector[KUBE_MANIFEST_SELECTOR];
-	cl_autofree char *name = mem_printf("p%" PRId64 "-%s-web-service", e->project, e->env);
+	cl_autofree char *name = web_name(e);
 	int rc = c ? kube_cluster_there(c, err) : -1, left;
 	const char *budget;
 	json_t *pods = NULL;

@@ -16,6 +16,7 @@ int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, 
     struct cl_err *err);
 int kube_env_look(struct backend *b, const struct backend_env *e, struct backend_env_state *out,
     struct cl_err *err);
+int kube_env_ready(struct backend *b, const struct backend_env *e, struct cl_err *err);
 int kube_env_run(struct backend *b, const struct backend_env *e, const struct backend_spec *spec,
     const struct backend_job *job, int *status, struct cl_err *err);
 int kube_env_remove(struct backend *b, const struct backend_env *e, bool data, struct cl_err *err);

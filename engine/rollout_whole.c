@@ -119,6 +119,8 @@ static int apply(struct rollout *r)
 		r->memory->route_set = true;
 		rc = wait_for(r, &e);
 	}
+	if (rc == 0 && r->backend->ops->env_ready != NULL)
+		rc = r->backend->ops->env_ready(r->backend, &e, &r->err);
 	if (rc == -1 && r->err.code == CL_UNAVAILABLE)
 		look_anyway(r, &e);
 	rollout_whole_clear(&e);

@@ -17,9 +17,17 @@ MANY = int(os.environ.get("CODINGLAB_MANY", "50"))
 ROUNDS = int(os.environ.get("CODINGLAB_KILLS", "2"))
 
 
+def dead(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return "Z" in f.read().split()[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
-    lab.wait_until("it is dead", lambda: not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read().split()[2], 10)
+    lab.wait_until("it is dead", lambda: dead(pid), 10)
 
 
 def all_answer(screens, but=()):

@@ -65,24 +65,30 @@ static void *serve_cb(void *arg)
 	}
 }
 
-static int listen_any(int *port)
+/* Nobody listens there yet. */
+static int bind_any(int *port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fd, 64), 0);
 	getsockname(fd, (struct sockaddr *)&a, &len);
 	*port = ntohs(a.sin_port);
 	return fd;
 }
 
+static void start_serving(struct instance *i)
+{
+	assert_int_equal(listen(i->fd, 64), 0);
+	pthread_create(&i->thread, NULL, serve_cb, i);
+}
+
 static void start_instance(struct instance *i, char letter)
 {
 	*i = (struct instance){.letter = letter};
-	i->fd = listen_any(&i->port);
-	pthread_create(&i->thread, NULL, serve_cb, i);
+	i->fd = bind_any(&i->port);
+	start_serving(i);
 }
 
 static void stop_instance(struct instance *i)
@@ -123,7 +129,7 @@ static int setup(void **state)
 	FILE *f;
 
 	assert_non_null(mkdtemp(dir));
-	fd = listen_any(&edge_port);
+	fd = bind_any(&edge_port);
 	close(fd);
 	snprintf(env, sizeof(env), "%d", edge_port);
 	setenv("CODINGLAB_EDGE_PORT", env, 1);
@@ -286,6 +292,29 @@ static void test_a_dead_server_costs_no_request(void **state)
 	stop_instance(&b);
 }
 
+/* As a Service is, which is there before what it passes requests on to. */
+static void test_one_that_was_added_too_early_serves_when_it_is_said_to(void **state)
+{
+	struct cl_err err = {0};
+	struct instance a = {.letter = 'e'};
+	int64_t end = clock_ms() + 10000;
+	char c;
+
+	a.fd = bind_any(&a.port);
+	assert_int_equal(edge_host_set("early.lab", 0, &err), 0);
+	assert_int_equal(edge_server_add(0, "web", "early", "127.0.0.1", a.port, &err), 0);
+	while (get("early.lab", "/", &c) != 503)
+		assert_true(clock_ms() < end);
+	start_serving(&a);
+	assert_int_equal(edge_server_up(0, "web", "early", &err), 0);
+	assert_int_equal(get("early.lab", "/", &c), 200);
+	assert_int_equal(c, 'e');
+	assert_int_equal(edge_server_up(0, "web", "early; show info", &err), -1);
+	assert_int_equal(edge_server_drain(0, "web", "early", 5, &err), 0);
+	assert_int_equal(edge_host_unset("early.lab", &err), 0);
+	stop_instance(&a);
+}
+
 static void test_was_is_reached_by_the_slots_socket(void **state)
 {
 	struct cl_err err = {0};
@@ -373,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(test_a_server_that_came_back_elsewhere),
 	    cmocka_unit_test(test_draining_waits_for_what_is_in_flight),
 	    cmocka_unit_test(test_a_dead_server_costs_no_request),
+	    cmocka_unit_test(test_one_that_was_added_too_early_serves_when_it_is_said_to),
 	    cmocka_unit_test(test_was_is_reached_by_the_slots_socket),
 	    cmocka_unit_test(test_what_is_no_name_is_refused),
 	    cmocka_unit_test(test_no_edge_says_so),
