@@ -209,6 +209,7 @@ int main(int argc, char **argv)
 		err_print(&err);
 		return err_exit(err.code);
 	}
+	place_warn(&b.place);
 	make_dirs(&b.place);
 	handle(SIGTERM, stop_cb);
 	handle(SIGINT, stop_cb);

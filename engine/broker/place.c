@@ -74,8 +74,6 @@ static void load_network(struct place *p)
 		return;
 	if (program(p->net, sizeof(p->net), "codinglab-net"))
 		set(p->proxy, sizeof(p->proxy), "proxy.doors");
-	else
-		log_warn("codinglab-net: not there; containers do not use the package proxy");
 }
 
 void place_load(struct place *p)
@@ -85,10 +83,8 @@ void place_load(struct place *p)
 	set(p->run, sizeof(p->run), "run.dir");
 	set(p->edge, sizeof(p->edge), "edge.dir");
 	set(p->images, sizeof(p->images), "images.dir");
-	if (!program(p->helper, sizeof(p->helper), "codinglab-pty"))
-		log_warn("codinglab-pty: not there; terminals go through the container engine");
-	if (!program(p->copy, sizeof(p->copy), "codinglab-copy"))
-		log_warn("codinglab-copy: not there; a Containerfile of a project is not built");
+	program(p->helper, sizeof(p->helper), "codinglab-pty");
+	program(p->copy, sizeof(p->copy), "codinglab-copy");
 	set(p->trust, sizeof(p->trust), "trust.dir");
 	load_network(p);
 	set(p->rootfs, sizeof(p->rootfs), "images.rootfs");
@@ -205,4 +201,14 @@ void place_tty(const struct place *p, const char *name, char out[PLACE_PATH])
 void place_tickets(const struct place *p, char out[PLACE_PATH])
 {
 	snprintf(out, PLACE_PATH, "%s/broker/tickets", p->run);
+}
+
+void place_warn(const struct place *p)
+{
+	if (!p->helper[0])
+		log_warn("codinglab-pty: not there; terminals go through the container engine");
+	if (!p->copy[0])
+		log_warn("codinglab-copy: not there; a Containerfile of a project is not built");
+	if (config_bool("proxy.enabled") && !p->net[0])
+		log_warn("codinglab-net: not there; containers do not use the package proxy");
 }

@@ -42,6 +42,8 @@ struct place {
 
 /* Fill from the configuration (config_load() first). */
 void place_load(struct place *p);
+/* Say what is missed by one that serves. */
+void place_warn(const struct place *p);
 /* Set the instance id from p->state. */
 void place_identify(struct place *p);
 
