@@ -63,6 +63,28 @@ def test_an_old_libssh_is_refused(lab):
     assert not (lab.dir / "other/run/pids").exists()
 
 
+def first_range(path):
+    """The number of the range that a lab in this folder would like to have: lab's own_range()."""
+    return int(subprocess.run(["cksum"], input=str(path).encode(), capture_output=True, check=True).stdout.split()[0]) % 39
+
+
+def test_labs_on_one_machine_take_different_networks(lab):
+    """Two whose folders lead to the same range; the one that began keeps it, also when it begins again."""
+    one = lab.dir / "one"
+    other = next(p for p in (lab.dir / f"other{i}" for i in range(1000)) if first_range(p) == first_range(one))
+    try:
+        for state in (one, other, one):
+            state.mkdir(exist_ok=True)
+            p = lab_script(lab, "__networks_begin", state=state)
+            assert p.returncode == 0, p
+        mine, theirs = ((p / "range").read_text() for p in (one, other))
+        assert mine != theirs and mine.endswith(".0.0/14\n"), (mine, theirs)
+        assert mine.strip() in lab_script(lab, "__subnet_pools", state=one).stdout
+    finally:
+        for state in (one, other):
+            lab_script(lab, "__networks_forget", state=state)
+
+
 def test_down_leaves_nothing(lab):
     assert alive(lab.dir)
     p = lab_script(lab, "down")

@@ -277,8 +277,8 @@ class Runtime:
         subprocess.run([ROOT / "images/trust-files", self.run / "trust", "", self.bundle], check=True)
         mounts = (f'"{self.run}/trust/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro",'
                   f'"{self.run}/trust:/run/codinglab-trust:ro"')
+        self.lab_does("__networks_begin")
         pools = self.lab_does("__subnet_pools")
-        self.lab_does("__networks_apart")
         for path, volumes in (conf, ""), (builds, mounts):
             path.write_text(f'[containers]\ndefault_ulimits=[]\nvolumes=[{volumes}]\n[engine]\nruntime="{runtime}"\n'
                             'events_logger="file"\n[network]\nnetwork_backend="netavark"\n' + pools)
