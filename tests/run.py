@@ -20,6 +20,9 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/lib"))
+import store  # noqa: E402
+
 LABELS = ("lint", "unit", "contract", "regress", "vt", "migrate", "fuzz", "e2e", "long", "e2e-kube")
 LONG = ("test_stacks", "test_packages", "test_maven_repositories", "test_php_ruby", "test_databases", "test_repository",
         "test_runtime_faults", "test_limits", "test_build_service")  # each with all that its stacks need built first; e2e tries test_stacks in part
@@ -138,6 +141,9 @@ def run_script(tally, label, argv, f, env):
 def prepare_images(env):
     """The images that most end-to-end scripts need, once, before two of them would build the same ones side by side."""
     t0 = time.time()
+    gone = store.clean(os.environ["CODINGLAB_STORAGE"])
+    if gone:
+        print(f"removed from the store: {gone} ({time.time() - t0:.0f} s)", flush=True)
     code, text = run(["/usr/bin/python3", "-c", "from lab import Lab\nwith Lab(): pass"], LOGS / "images.log", 2400,
                      {**env, "PYTHONPATH": str(ROOT / "tests/lib")})
     print(f"{'images are there' if code == 0 else 'images were not built'} ({time.time() - t0:.0f} s)" + ("" if code == 0 else "\n" + text[-3000:]), flush=True)
