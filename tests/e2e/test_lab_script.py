@@ -31,6 +31,12 @@ def test_help_and_unknown_words(lab):
     assert lab_script(lab, "help").returncode == 0
     p = lab_script(lab, "frobnicate")
     assert p.returncode == 2 and "lab up" in p.stderr
+    for verb in ("up", "down", "test", "fuzz", "restore", "container"):
+        p = lab_script(lab, verb, "--help")
+        assert p.returncode == 0 and not p.stderr and p.stdout.startswith(f"usage: lab {verb}"), (verb, p)
+    p = lab_script(lab, "down", "--keepapps")
+    assert p.returncode == 2 and "--keepapps" in p.stderr, p
+    assert alive(lab.dir)
 
 
 def test_up_prints_one_ssh_line_and_may_be_repeated(lab):
