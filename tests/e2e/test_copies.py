@@ -164,9 +164,9 @@ def test_refusals_say_why(w):
         for tool, args in (("scp", (w.dir / "config", f"{host}:x")), ("sftp", ("-b", "-", host))):
             r = w.copy(tool, *args, check=False)
             assert r.returncode and re.search(rb"codinglab: .*(not found|no such project|viewer|editor|may|not permitted)", r.stderr), (host, r)
-    r = w.copy("sftp", "-b", "-", "alice", input=b"pwd\n")
-    assert b"/workspace" in r.stdout, r  # her only project; with none or several: test_clients.py
-    r = w.copy("sftp", "-b", "-", "bob", input=b"pwd\n", check=False)
+    r = w.copy("sftp", "-b", "-", "alice", input=b"ls -1\n")
+    assert b"\nshop" in r.stdout, r  # projects are folders: test_folders.py
+    r = w.copy("sftp", "-b", "-", "bob", input=b"ls alice.shop\n", check=False)
     assert r.returncode and re.search(rb"codinglab: .*(viewer|editor|may|not permitted)", r.stderr), r
     for url in ("ssh://alice/nothing", "ssh://bob/alice/shop", "ssh://alice/"):
         r = w.run("git", "ls-remote", url, check=False)
