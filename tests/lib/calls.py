@@ -10,19 +10,12 @@ import socket
 import struct
 import threading
 
+from wire import text, u32
+
 SUFFIX = ".call"
 BEGIN, BODY, REPLY, DATA = 0x400, 0x401, 0x480, 0x481
 STREAM = 0xffffffff
 PIECE = 32768
-
-
-def u32(n):
-    return struct.pack("<I", n)
-
-
-def text(b):
-    b = b.encode() if isinstance(b, str) else b
-    return u32(len(b)) + b
 
 
 def begin(method, target, body=b"", idem="", last="", length=None, first=PIECE):

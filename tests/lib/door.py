@@ -18,19 +18,11 @@ import pyte
 
 from fake_engine import FakeEngine
 from lab import DEV, key_bytes
+from wire import text, u32
 
 ADMIT, HELLO, INPUT, RESIZE, ACK = range(0x100, 0x105)
 FRAME, EXIT, SWITCH = range(0x180, 0x183)
 UID = 200999
-
-
-def u32(n):
-    return struct.pack("<I", n)
-
-
-def text(b):
-    b = b.encode() if isinstance(b, str) else b
-    return u32(len(b)) + b
 
 
 class Fields:
