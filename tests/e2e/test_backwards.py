@@ -15,7 +15,8 @@ import cases
 from lab import *
 
 ASK = ("import socket,sys,hashlib; s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),30); q=sys.stdin.buffer.read(); s.sendall(q); "
-       "s.shutdown(1); h=hashlib.sha256(); n=0\nwhile b:=s.recv(1<<16): h.update(b); n+=len(b)\nprint(n,h.hexdigest())")
+       "s.shutdown(1); h=hashlib.sha256(); n=0\nwhile b:=s.recv(1<<16): h.update(b); n+=len(b)\n"
+       "sys.stdout.write(f'{n} {h.hexdigest()}\\n')")  # one write: several of them share their standard output
 LIST = ("import socket,os,struct; s=socket.socket(socket.AF_UNIX); s.connect(os.environ['SSH_AUTH_SOCK']); s.sendall(struct.pack('>IB',1,11)); "
         "f=s.makefile('rb'); n,=struct.unpack('>I',f.read(4)); b=f.read(n); print(b[0],struct.unpack('>I',b[1:5])[0],oct(os.stat(os.environ['SSH_AUTH_SOCK']).st_mode))")
 

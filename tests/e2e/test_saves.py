@@ -156,7 +156,7 @@ def test_what_a_save_refuses(lab, alice):
     assert p.returncode == 3 and "folders deep" in p.stderr, p.stderr
     sh(alice, "odd", "rm -rf d")
     assert len(saves(alice, "odd")) == len(before) + 1, "what fails leaves no row"
-    names = lab.podman("ps", "-a", "--format", "{{.Names}}")
+    names = lab.podman("ps", "-a", "--format", "{{.Names}}", "--filter", f"label=codinglab.instance={lab.instance()}")
     assert "-op" not in names, names
 
 
