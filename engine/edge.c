@@ -30,6 +30,10 @@
 #define EDGE_POLL_MS 50
 /* A server that stops answering leaves within two failed connections; requests try another. */
 #define EDGE_CHECK "check inter 1s fastinter 200ms downinter 500ms fall 2 rise 1"
+/* A server that is added at run time keeps no connection for the next request unless it is told to: a new
+ * one for each costs twice the time of all the rest.  What the last moment did not need is closed soon: an
+ * application that serves one connection at a time waits on it, and others close it at a time of theirs. */
+#define EDGE_KEEP "pool-max-conn 1024 pool-purge-delay 200ms"
 
 static int read_reply(int fd, struct buf *reply, struct cl_err *err)
 {
@@ -185,8 +189,8 @@ int edge_host_unset(const char *host, struct cl_err *err)
 	return change(NULL, err, "del map %s/hosts.map %s", config_str("edge.dir"), host);
 }
 
-int edge_server_add(int slot, const char *tier, const char *name, const char *address, int port,
-    struct cl_err *err)
+static int server_add(int slot, const char *tier, const char *name, const char *address, int port,
+    const char *pool, struct cl_err *err)
 {
 	struct cl_err first = {0};
 	char id[128];
@@ -196,8 +200,8 @@ int edge_server_add(int slot, const char *tier, const char *name, const char *ad
 	if (!word_ok(address, ".:") || port < 1 || port > 65535)
 		return err_set(err, CL_FAILED, "edge: address %.64s:%d: not one", address, port);
 	snprintf(id, sizeof(id), "%s_%d/%s", tier, slot, name);
-	if (change("New server registered", &first, "add server %s %s:%d " EDGE_CHECK, id, address,
-	        port) < 0) {
+	if (change("New server registered", &first, "add server %s %s:%d " EDGE_CHECK " %s", id,
+	        address, port, pool) < 0) {
 		/* There already, perhaps of an instance that came back with another address. */
 		if (strstr(first.message, "Already exists") == NULL) {
 			*err = first;
@@ -210,6 +214,18 @@ int edge_server_add(int slot, const char *tier, const char *name, const char *ad
 	    change(NULL, err, "enable server %s", id) < 0)
 		return -1;
 	return change(NULL, err, "set server %s state ready", id);
+}
+
+int edge_server_add(int slot, const char *tier, const char *name, const char *address, int port,
+    struct cl_err *err)
+{
+	return server_add(slot, tier, name, address, port, EDGE_KEEP, err);
+}
+
+int edge_service_add(int slot, const char *tier, const char *name, const char *address, int port,
+    struct cl_err *err)
+{
+	return server_add(slot, tier, name, address, port, "pool-max-conn 0", err);
 }
 
 int edge_server_up(int slot, const char *tier, const char *name, struct cl_err *err)

@@ -21,8 +21,14 @@ int edge_host_set(const char *host, int slot, struct cl_err *err);
 int edge_host_unset(const char *host, struct cl_err *err);
 
 /* Instance `name` at address:port serves tier "web" or "was" of slot, from now on.  A server of
- * that name that is there already gets the address. */
+ * that name that is there already gets the address.  Connections to it serve further requests, and are
+ * closed when they were of no use for a fraction of a second. */
 int edge_server_add(int slot, const char *tier, const char *name, const char *address, int port,
+    struct cl_err *err);
+/* As edge_server_add(), of an address that stands for several instances (a Service): each request has a
+ * connection of its own, since a kept one stays with the instance that it once reached, also while that
+ * one ends and others are free. */
+int edge_service_add(int slot, const char *tier, const char *name, const char *address, int port,
     struct cl_err *err);
 /* It is known to answer by now: what a check of the edge's own said before counts no more. */
 int edge_server_up(int slot, const char *tier, const char *name, struct cl_err *err);

@@ -43,7 +43,7 @@ static void write_head(FILE *f, const char *user)
 	    "\ttimeout http-request 10s\n"
 	    "\ttimeout http-keep-alive 75s\n"
 	    "\tbalance leastconn\n"
-	    "\thttp-reuse safe\n"
+	    "\thttp-reuse always\n" /* a new visitor too: what a kept one lost is tried again */
 	    "\tretries 4\n"
 	    "\toption redispatch 1\n"
 	    "\tretry-on conn-failure empty-response\n",

@@ -199,7 +199,7 @@ static int route(struct backend *b, const struct backend_env *e, const char *add
 	}
 	buf_clear(&in);
 	if (rc == 0)
-		rc = backend_local_ops.route_add(b, e->route, "web", name, address, web->spec.port, err);
+		rc = edge_service_add(e->route->slot, "web", name, address, web->spec.port, err);
 	return rc == 0 ? backend_local_ops.route_set(b, e->route, err) : -1;
 }
 

@@ -31,13 +31,14 @@ static char dir[] = "/var/tmp/codinglab-edge-XXXXXX";
 static pid_t haproxy;
 static int edge_port;
 
-/* -- instances: one thread each, answering with their letter, slowly when asked -- */
+/* -- instances: one thread each, one connection at a time until it is closed, answering with their letter,
+ * slowly when asked -- */
 
 struct instance {
 	int fd, port;
 	char letter;
 	pthread_t thread;
-	volatile int served;
+	volatile int served, accepted;
 };
 
 static void *serve_cb(void *arg)
@@ -51,6 +52,7 @@ static void *serve_cb(void *arg)
 
 		if (c < 0)
 			return NULL;
+		i->accepted++;
 		while ((n = read(c, req, sizeof(req) - 1)) > 0) {
 			req[n] = '\0';
 			if (strstr(req, "/slow") != NULL)
@@ -292,6 +294,99 @@ static void test_a_dead_server_costs_no_request(void **state)
 	stop_instance(&b);
 }
 
+/* -- connections to instances -- */
+
+static int visit(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons((uint16_t)edge_port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* n requests over one connection of the visitor's, each answered by `letter`. */
+static void ask_again(int fd, int n, char letter)
+{
+	static const char ask[] = "GET / HTTP/1.1\r\nHost: kept.lab\r\n\r\n";
+	struct timeval limit = {.tv_sec = 20};
+	char got[4096];
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	while (n-- > 0) {
+		ssize_t len = 0, more;
+
+		assert_int_equal(write(fd, ask, sizeof(ask) - 1), (ssize_t)sizeof(ask) - 1);
+		while (len == 0 || got[len - 1] != letter) {
+			more = read(fd, got + len, sizeof(got) - (size_t)len);
+			assert_true(more > 0);
+			len += more;
+		}
+		assert_memory_equal(got, "HTTP/1.1 200", 12);
+	}
+}
+
+static void test_a_connection_to_an_instance_serves_many_requests(void **state)
+{
+	struct cl_err err = {0};
+	struct instance a;
+	int fd = visit();
+
+	start_instance(&a, 'k');
+	assert_int_equal(edge_host_set("kept.lab", 0, &err), 0);
+	assert_int_equal(edge_server_add(0, "web", "kept", "127.0.0.1", a.port, &err), 0);
+	for (int i = 0; i < 4; i++) {
+		ask_again(fd, 10, 'k');
+		close(fd);
+		fd = visit();
+	}
+	assert_true(a.accepted <= 4); /* of the edge's checks as well */
+	close(fd);
+	assert_int_equal(edge_server_drain(0, "web", "kept", 5, &err), 0);
+	assert_int_equal(edge_host_unset("kept.lab", &err), 0);
+	stop_instance(&a);
+}
+
+static void test_a_service_is_asked_by_a_connection_for_each_request(void **state)
+{
+	struct cl_err err = {0};
+	struct instance a;
+	int fd = visit();
+
+	start_instance(&a, 's');
+	assert_int_equal(edge_host_set("kept.lab", 0, &err), 0);
+	assert_int_equal(edge_service_add(0, "web", "service", "127.0.0.1", a.port, &err), 0);
+	ask_again(fd, 40, 's');
+	assert_true(a.accepted >= 40);
+	close(fd);
+	assert_int_equal(edge_server_drain(0, "web", "service", 5, &err), 0);
+	assert_int_equal(edge_host_unset("kept.lab", &err), 0);
+	stop_instance(&a);
+}
+
+/* As a beginner's server is: a connection that is kept for one visitor must not hold up the next. */
+static void test_one_that_serves_one_connection_at_a_time_serves_all(void **state)
+{
+	struct cl_err err = {0};
+	struct instance a;
+	int fds[4];
+
+	start_instance(&a, 'o');
+	assert_int_equal(edge_host_set("kept.lab", 0, &err), 0);
+	assert_int_equal(edge_server_add(0, "web", "one", "127.0.0.1", a.port, &err), 0);
+	for (int i = 0; i < 4; i++) { /* all of them stay */
+		fds[i] = visit();
+		ask_again(fds[i], 3, 'o');
+	}
+	ask_again(fds[0], 3, 'o');
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+	assert_int_equal(edge_server_drain(0, "web", "one", 5, &err), 0);
+	assert_int_equal(edge_host_unset("kept.lab", &err), 0);
+	stop_instance(&a);
+}
+
 /* As a Service is, which is there before what it passes requests on to. */
 static void test_one_that_was_added_too_early_serves_when_it_is_said_to(void **state)
 {
@@ -402,6 +497,9 @@ int main(void)
 	    cmocka_unit_test(test_a_server_that_came_back_elsewhere),
 	    cmocka_unit_test(test_draining_waits_for_what_is_in_flight),
 	    cmocka_unit_test(test_a_dead_server_costs_no_request),
+	    cmocka_unit_test(test_a_connection_to_an_instance_serves_many_requests),
+	    cmocka_unit_test(test_a_service_is_asked_by_a_connection_for_each_request),
+	    cmocka_unit_test(test_one_that_serves_one_connection_at_a_time_serves_all),
 	    cmocka_unit_test(test_one_that_was_added_too_early_serves_when_it_is_said_to),
 	    cmocka_unit_test(test_was_is_reached_by_the_slots_socket),
 	    cmocka_unit_test(test_what_is_no_name_is_refused),
