@@ -559,10 +559,11 @@ class Settings:
         self.megabytes = 16 if quick else 128
 
 
-PARTS = ("start", "storm", "ladder", "editor", "sftp", "forward")
+PARTS = ("start", "storm", "ladder", "editor", "sftp", "forward", "greedy")
 
 
 def bench(lab, peer, row, sessions, quick, parts):
+    import greedy  # which types as this does
     o = Settings(sessions, quick)
     most = max(o.sessions)
     ours, theirs = Ours(lab, max(most, o.rounds)), Theirs(peer)
@@ -579,6 +580,8 @@ def bench(lab, peer, row, sessions, quick, parts):
             editors(sides, row, o)
         elif part == "sftp":
             sftp(ours, peer, row, o.megabytes)
+        elif part == "greedy":
+            greedy.bench(ours, row, o.keys // 10)
         else:
             forward(ours, peer, row, o.megabytes)
         print(f"{'':34} {part}: {time.perf_counter() - began:.0f} s", flush=True)
