@@ -95,17 +95,29 @@ class Peer:
     def tmux(self, i):
         return self.argv(f"tmux -f /dev/null -L bench{os.getpid()} new -A -s b{i} bash --norc")
 
-    def pids(self):
-        """sshd's whole tree and the tmux server's."""
-        out = tree(self.sshd.pid)
+    def servers(self):
+        """tmux servers of this run: one, and none before the first session."""
+        out = []
         for p in by_name("tmux: server"):
-            with open(f"/proc/{p}/cmdline") as f:
-                if f"bench{os.getpid()}" in f.read():
-                    out += tree(p)
+            try:
+                with open(f"/proc/{p}/cmdline") as f:
+                    if f"bench{os.getpid()}" in f.read():
+                        out.append(p)
+            except OSError:  # it ended
+                pass
         return out
 
-    def __exit__(self, *exc):
+    def pids(self):
+        """sshd's whole tree and the tmux server's."""
+        return tree(self.sshd.pid) + [q for p in self.servers() for q in tree(p)]
+
+    def end(self):
+        """Every tmux session; a new one does not meet the server of these any more."""
         subprocess.run(["tmux", "-L", f"bench{os.getpid()}", "kill-server"], capture_output=True)
+        wait_until("the tmux server ends", lambda: not self.servers(), 60)
+
+    def __exit__(self, *exc):
+        self.end()
         self.sshd.send_signal(signal.SIGTERM)
         self.sshd.wait()
         shutil.rmtree(self.dir)
