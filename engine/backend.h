@@ -431,6 +431,8 @@ struct backend_ops {
 	/* Blocks, calling cb for each change, until cancelled or the runtime is gone (-1). */
 	int (*watch)(struct backend *b, void (*cb)(void *arg, const struct backend_change *c),
 	    backend_cancel_cb *cancelled, void *arg, struct cl_err *err);
+	/* watch() asks cancelled again, now.  NULL: it asks by itself now and then. */
+	void (*watch_wake)(struct backend *b);
 };
 
 struct backend {

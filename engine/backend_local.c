@@ -666,9 +666,14 @@ static int local_watch(struct backend *b, void (*cb)(void *arg, const struct bac
 {
 	struct watch w = {cb, cancelled, arg};
 	const struct backend_job job = {.cancelled = cancelled, .arg = arg};
-	struct local_link_call call = {.part = change_cb, .arg = &w, .job = &job};
+	struct local_link_call call = {.part = change_cb, .arg = &w, .job = &job, .rests = true};
 
 	return local_link_ask(of(b)->link, local_link_begin(BROKER_WATCH), &call, err);
+}
+
+static void local_watch_wake(struct backend *b)
+{
+	local_link_wake(of(b)->link);
 }
 
 const struct backend_ops backend_local_ops = {
@@ -689,5 +694,5 @@ const struct backend_ops backend_local_ops = {
 	.disk_used = local_disk, .import = local_import, .transfer = local_transfer,
 	.user_home = local_user_home, .save = local_save, .save_copy = local_copy,
 	.load = local_load, .load_swap = local_swap, .load_drop = local_drop,
-	.watch = local_watch,
+	.watch = local_watch, .watch_wake = local_watch_wake,
 };

@@ -8,10 +8,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sock.h"
 #include "engine/broker/broker_proto.h"
@@ -26,6 +28,7 @@ struct local_link {
 	pthread_mutex_t lock;
 	int idle[LINK_KEPT];
 	int nidle;
+	int wake; /* an eventfd, readable once somebody woke the calls that rest */
 };
 
 struct local_link *local_link_new(const char *socket)
@@ -34,6 +37,9 @@ struct local_link *local_link_new(const char *socket)
 
 	l->socket = mem_strdup(socket);
 	pthread_mutex_init(&l->lock, NULL);
+	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->wake < 0)
+		log_fatal("eventfd: %s", strerror(errno));
 	return l;
 }
 
@@ -43,6 +49,7 @@ void local_link_free(struct local_link *l)
 		return;
 	while (l->nidle > 0)
 		close(l->idle[--l->nidle]);
+	close(l->wake);
 	pthread_mutex_destroy(&l->lock);
 	mem_free(l->socket);
 	mem_free(l);
@@ -105,30 +112,53 @@ static int send_request(struct local_link *l, const struct ipc_out *out, struct 
 	return -1;
 }
 
-/* One message: 1; 0 the end is too long in coming after a cancel; -1 the connection is gone. */
-static int next_message(int fd, struct ipc_in *in, const struct backend_job *job, int64_t *cancel_ms)
+/* Waits for the next message, or for the time to ask whether it is still wanted; as poll(). */
+static int wait_message(const struct local_link *l, int fd, const struct local_link_call *call,
+    bool cancelled)
 {
+	const struct backend_job *job = call->job;
+	bool ends = job != NULL && job->cancelled != NULL, rests = ends && call->rests && !cancelled;
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = rests ? l->wake : -1, .events = POLLIN}};
+	int n = poll(p, 2, ends && !rests ? LINK_POLL_MS : -1);
+	eventfd_t woken;
+
+	if (n > 0 && p[1].revents)
+		(void)eventfd_read(l->wake, &woken);
+	return n > 0 && !p[0].revents ? 0 : n;
+}
+
+/* Asks the broker to end what is not wanted any more; -1: the connection is gone. */
+static int cancel(int fd, int64_t *cancel_ms)
+{
+	struct ipc_out *out = local_link_begin(BROKER_CANCEL);
+	int n;
+
+	*cancel_ms = clock_ms() + LINK_CANCEL_MS;
+	n = ipc_send(fd, out);
+	mem_free(out);
+	return n;
+}
+
+/* One message: 1; 0 the end is too long in coming after a cancel; -1 the connection is gone. */
+static int next_message(const struct local_link *l, int fd, struct ipc_in *in,
+    const struct local_link_call *call, int64_t *cancel_ms)
+{
+	const struct backend_job *job = call->job;
 	bool ends = job != NULL && job->cancelled != NULL;
+	int n = 0;
 
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int n = poll(&p, 1, ends ? LINK_POLL_MS : -1);
-
+	for (bool first = true;; first = false) {
+		/* one that rests may have been woken before it began */
+		if ((!first || call->rests) && *cancel_ms == 0 && ends && job->cancelled(job->arg) &&
+		    cancel(fd, cancel_ms) < 0)
+			return -1;
+		if (!first && *cancel_ms != 0 && clock_ms() > *cancel_ms)
+			return 0;
+		n = wait_message(l, fd, call, *cancel_ms != 0);
 		if (n > 0)
 			return ipc_recv(fd, in) == 1 ? 1 : -1;
 		if (n < 0 && errno != EINTR)
 			return -1;
-		if (*cancel_ms == 0 && ends && job->cancelled(job->arg)) {
-			struct ipc_out *out = local_link_begin(BROKER_CANCEL);
-
-			*cancel_ms = clock_ms() + LINK_CANCEL_MS;
-			n = ipc_send(fd, out);
-			mem_free(out);
-			if (n < 0)
-				return -1;
-		}
-		if (*cancel_ms != 0 && clock_ms() > *cancel_ms)
-			return 0;
 	}
 }
 
@@ -164,13 +194,13 @@ static bool take_part(struct ipc_in *m, const struct local_link_call *call)
 }
 
 /* 1 the request ended well, 0 it ended with an error, -1 the connection is not to be used again. */
-static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *call,
-    struct cl_err *err)
+static int read_answer(struct local_link *l, int fd, struct ipc_in *in,
+    const struct local_link_call *call, struct cl_err *err)
 {
 	int64_t cancel_ms = 0;
 
 	for (;;) {
-		int n = next_message(fd, in, call->job, &cancel_ms);
+		int n = next_message(l, fd, in, call, &cancel_ms);
 
 		if (n <= 0) {
 			if (cancel_ms != 0)
@@ -194,6 +224,11 @@ static int read_answer(int fd, struct ipc_in *in, const struct local_link_call *
 	}
 }
 
+void local_link_wake(struct local_link *l)
+{
+	(void)eventfd_write(l->wake, 1);
+}
+
 int local_link_ask(struct local_link *l, struct ipc_out *out, const struct local_link_call *call,
     struct cl_err *err)
 {
@@ -205,7 +240,7 @@ int local_link_ask(struct local_link *l, struct ipc_out *out, const struct local
 	if (fd < 0)
 		return -1;
 	in = mem_alloc(sizeof(*in));
-	rc = read_answer(fd, in, call != NULL ? call : &plain, err);
+	rc = read_answer(l, fd, in, call != NULL ? call : &plain, err);
 	if (rc < 0)
 		close(fd);
 	else

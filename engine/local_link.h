@@ -28,11 +28,14 @@ struct local_link_call {
 	void *arg;
 	/* Told of each LINE, its `cancelled` polled five times a second; NULL: a line is an error. */
 	const struct backend_job *job;
+	bool rests; /* it may take for ever: cancelled is asked after local_link_wake() alone */
 };
 
 /* Send out (taken) and read until the end.  0, or -1 with the broker's error; CL_UNAVAILABLE with
  * the fix when no broker answers. */
 int local_link_ask(struct local_link *l, struct ipc_out *out, const struct local_link_call *call,
     struct cl_err *err);
+/* Calls that rest ask whether they are cancelled; from any thread. */
+void local_link_wake(struct local_link *l);
 
 #endif

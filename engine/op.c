@@ -55,19 +55,22 @@ void op_open(struct engine *e)
 	e->ops = mem_alloc(sizeof(struct op_book));
 }
 
-void op_tick(struct engine *e)
+int64_t op_tick(struct engine *e)
 {
-	int64_t now = clock_ms();
+	int64_t now = clock_ms(), soonest = INT64_MAX;
 
-	for (struct op_live *o = e->ops->live, *next; o != NULL; o = next) {
-		next = o->next;
-		if (o->retry_ms == 0 || o->retry_ms > now || o->working || op_must_wait(o))
+	for (struct op_live *o = e->ops->live; o != NULL; o = o->next) {
+		if (o->retry_ms == 0 || o->working || op_must_wait(o))
 			continue;
-		o->retry_ms = 0;
-		op_run(o);
-		reconcile_wake(e); /* for the next: run() may have ended others of this list */
-		return;
+		if (o->retry_ms <= now) {
+			o->retry_ms = 0;
+			op_run(o);
+			return 0; /* for the next: run() may have ended others of this list */
+		}
+		if (o->retry_ms < soonest)
+			soonest = o->retry_ms;
 	}
+	return soonest;
 }
 
 int op_resume(struct engine *e, struct cl_err *err)
@@ -245,6 +248,7 @@ void op_settle(struct op_live *o, uint64_t pass, const char *step)
 void op_retry(struct op_live *o, int64_t pause_ms, const char *step)
 {
 	o->retry_ms = clock_ms() + pause_ms;
+	reconcile_wake(o->e); /* which asks when it is due */
 	o->step_ms = 0; /* what it waits for is to be seen, however quickly that came */
 	op_step(o->e, o->id, step);
 }

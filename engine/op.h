@@ -48,7 +48,8 @@ struct op_kind {
 extern const struct op_kind op_table[]; /* op_run.c; ends with name NULL */
 
 void op_open(struct engine *e);
-void op_tick(struct engine *e);         /* now and then: retries */
+/* Runs what is due; when the next is (clock_ms(); INT64_MAX: nothing waits). */
+int64_t op_tick(struct engine *e);
 int op_resume(struct engine *e, struct cl_err *err);
 void op_stop(struct engine *e);         /* asks workers to end; the rows stay for the next engine */
 bool op_working(const struct engine *e);

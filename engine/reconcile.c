@@ -5,6 +5,9 @@
  *   poke (the backend told of a change) ──► one more pass after the one that runs
  *   tick (every engine.reconcile_ms) ──► a pass where none ran lately
  *
+ * One timer waits for the soonest of all that is due; what is due later than now is looked at in steps of
+ * RECONCILE_STEP_MS, so that many entries wake the loop together.
+ *
  * A watcher thread asks the backend whether it is there and then listens to it.
  */
 #include "engine/reconcile.h"
@@ -21,7 +24,7 @@
 #include "engine/store_env.h"
 #include "engine/store_project.h"
 
-#define RECONCILE_TICK_MS 100
+#define RECONCILE_STEP_MS 100
 
 struct reconcile_change {
 	struct backend_change change;
@@ -31,6 +34,8 @@ struct reconcile_change {
 
 static int reconcile_load(struct engine *e, struct cl_err *err);
 static void reconcile_tick_cb(uv_timer_t *t);
+static void reconcile_due(struct reconcile *rc, int64_t at);
+static bool reconcile_waits(const struct reconcile_entry *x);
 static void reconcile_begin(struct reconcile_entry *x);
 static void reconcile_watch(void *arg);
 static void reconcile_watch_cb(void *arg, const struct backend_change *c);
@@ -49,6 +54,7 @@ int reconcile_open(struct engine *e, const struct reconcile_hooks *hooks, struct
 	rc->e = e;
 	rc->hooks = *hooks;
 	rc->reconcile_ms = (int)config_int("engine.reconcile_ms");
+	rc->due_ms = INT64_MAX;
 	if (stacks_open(e, err) != 0) {
 		mem_free(rc);
 		return -1;
@@ -81,6 +87,8 @@ void reconcile_stop(struct engine *e)
 	struct reconcile *rc = e->reconcile;
 
 	atomic_store(&rc->stop, true);
+	if (rc->e->backend.ops->watch_wake != NULL)
+		rc->e->backend.ops->watch_wake(&rc->e->backend);
 	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next)
 		atomic_store(&x->interrupt, true);
 	(void)uv_timer_stop(&rc->tick);
@@ -130,6 +138,8 @@ bool reconcile_hold_dev(struct engine *e, int64_t project, bool hold)
 	x->held = hold;
 	if (hold && x->running)
 		atomic_store(&x->interrupt, true);
+	else if (!hold)
+		reconcile_due(e->reconcile, x->wake_ms);
 	return !x->running;
 }
 
@@ -155,8 +165,7 @@ uint64_t reconcile_kick(struct engine *e, int64_t project, const char *env)
 
 void reconcile_wake(struct engine *e)
 {
-	if (!e->stopping)
-		(void)uv_timer_start(&e->reconcile->tick, reconcile_tick_cb, 0, RECONCILE_TICK_MS);
+	reconcile_due(e->reconcile, 0);
 }
 
 bool reconcile_forget(struct engine *e, int64_t project)
@@ -244,6 +253,7 @@ struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, 
 	(void)mem_copy_str(x->env, sizeof(x->env), env);
 	x->next = e->reconcile->entries;
 	e->reconcile->entries = x;
+	reconcile_wake(e);
 	return x;
 }
 
@@ -275,8 +285,7 @@ void reconcile_entry_done(struct reconcile_entry *x, int64_t pause_ms)
 		pause_ms = 0;
 	x->again = false;
 	x->wake_ms = clock_ms() + pause_ms;
-	if (pause_ms == 0)
-		reconcile_wake(x->e);
+	reconcile_due(x->e->reconcile, x->wake_ms);
 }
 
 static int reconcile_env_cb(void *arg, const struct store_env *row)
@@ -299,17 +308,41 @@ static int reconcile_load(struct engine *e, struct cl_err *err)
 	return store_project_each(e->store, 0, reconcile_project_cb, e, err);
 }
 
+/* The tick comes at that moment (clock_ms()), or sooner for another's sake. */
+static void reconcile_due(struct reconcile *rc, int64_t at)
+{
+	int64_t now = clock_ms();
+
+	if (at > now && at < INT64_MAX - RECONCILE_STEP_MS)
+		at += RECONCILE_STEP_MS - at % RECONCILE_STEP_MS;
+	if (rc->e->stopping || at >= rc->due_ms)
+		return;
+	rc->due_ms = at;
+	uv_update_time(rc->e->loop); /* its clock stands while callbacks run */
+	(void)uv_timer_start(&rc->tick, reconcile_tick_cb, at > now ? (uint64_t)(at - now) : 0, 0);
+}
+
+static bool reconcile_waits(const struct reconcile_entry *x)
+{
+	return !x->running && !x->forgotten && !x->held;
+}
+
 static void reconcile_tick_cb(uv_timer_t *t)
 {
 	struct reconcile *rc = t->data;
-	int64_t now = clock_ms();
+	int64_t now = clock_ms(), next;
 
+	rc->due_ms = INT64_MAX;
 	if (rc->e->stopping)
 		return;
-	rc->hooks.tick(rc->e);
-	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next)
-		if (!x->running && !x->forgotten && !x->held && x->wake_ms <= now)
+	next = rc->hooks.tick(rc->e);
+	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next) {
+		if (reconcile_waits(x) && x->wake_ms <= now)
 			reconcile_begin(x);
+		if (reconcile_waits(x) && x->wake_ms < next)
+			next = x->wake_ms;
+	}
+	reconcile_due(rc, next);
 }
 
 static void reconcile_begin(struct reconcile_entry *x)
@@ -446,6 +479,7 @@ static void reconcile_poke(struct engine *e, const char *name)
 		if (name[0] == '\0' && !x->running)
 			x->memory.route_set = false; /* the edge may be a new one */
 	}
+	reconcile_wake(e);
 }
 
 /* Builds and migrations that an engine left behind. */

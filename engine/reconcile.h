@@ -28,7 +28,9 @@ struct reconcile_hooks {
 	void (*failed)(struct engine *e, int64_t op, const struct cl_err *why);
 	void (*step)(struct engine *e, int64_t op, const char *text);
 	void (*line)(struct engine *e, int64_t op, const char *text);
-	void (*tick)(struct engine *e);      /* now and then, and after reconcile_wake() */
+	/* At the moment that it gave last (clock_ms(), INT64_MAX = none), and after reconcile_wake(); it may
+	 * come sooner, for the reconciler's own sake. */
+	int64_t (*tick)(struct engine *e);
 	void (*up)(struct engine *e);        /* the runtime answers (again) */
 	void (*swept)(struct engine *e);     /* once: nothing of the engine before is left running */
 };

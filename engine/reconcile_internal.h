@@ -40,6 +40,7 @@ struct reconcile {
 	struct reconcile_hooks hooks;
 	struct reconcile_entry *entries;
 	uv_timer_t tick;
+	int64_t due_ms;          /* clock_ms() when it comes, INT64_MAX = it rests */
 	uv_thread_t watcher;
 	bool watching;
 	atomic_bool stop;

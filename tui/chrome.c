@@ -22,6 +22,7 @@
 #include "tui/ui_internal.h"
 
 #define BAR_MAX 24
+#define SAY_SEED 14695981039346656037ull
 
 /* ---- where things are ---- */
 
@@ -397,6 +398,65 @@ static void draw_bar(struct ui *ui)
 	term_text(y, w - sw, sw, term_theme(THEME_BAR), status, -1);
 }
 
+/* ---- what they say ---- */
+
+/* Most frames are a key's echo, which changes neither titles nor bar: they are drawn again when what
+ * they are made of is not what it was. */
+static uint64_t add(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *s = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ s[i]) * 1099511628211ull;
+	return h;
+}
+
+static uint64_t add_text(uint64_t h, const char *s)
+{
+	return add(h, s, strlen(s) + 1);
+}
+
+static uint64_t titles_say(struct ui *ui)
+{
+	uint64_t h = add(SAY_SEED, &ui->focused, sizeof(ui->focused));
+
+	for (int i = 0; i < ui->nviews; i++) {
+		struct view *v = ui->views[i];
+		bool now = ui->current[v->ops->place] == v;
+
+		if (v->ops->place > VIEW_RIGHT)
+			continue;
+		h = add(h, &v, sizeof(struct view *));
+		h = add(h, &now, sizeof(now));
+		h = add_text(h, title_of(v));
+	}
+	return h;
+}
+
+static uint64_t bar_says(struct ui *ui)
+{
+	char status[256];
+	uint64_t h = add(SAY_SEED, &ui->focused, sizeof(ui->focused));
+
+	status_width(ui, status, sizeof(status));
+	h = add(h, &ui->prefix, sizeof(ui->prefix));
+	h = add(h, &ui->message_until, sizeof(ui->message_until));
+	return add_text(h, status);
+}
+
+/* Draw what has changed of them. */
+static void draw_news(struct ui *ui)
+{
+	uint64_t titles = panes_shown(ui) ? titles_say(ui) : ui->titles_seen, bar_now = bar_says(ui);
+
+	if (titles != ui->titles_seen)
+		draw_titles(ui);
+	if (bar_now != ui->bar_seen)
+		draw_bar(ui);
+	ui->titles_seen = titles;
+	ui->bar_seen = bar_now;
+}
+
 /* ---- all together ---- */
 
 static bool overlays(const struct ui *ui)
@@ -463,6 +523,8 @@ static void draw_everything(struct ui *ui)
 			draw_view(ui, ui->views[i]);
 	}
 	draw_bar(ui);
+	ui->titles_seen = titles_say(ui);
+	ui->bar_seen = bar_says(ui);
 	draw_overlays(ui);
 }
 
@@ -483,9 +545,7 @@ void chrome_draw(struct ui *ui)
 			draw_view(ui, v);
 			focus_drawn = focus_drawn || v->focused;
 		}
-		if (panes_shown(ui))
-			draw_titles(ui);
-		draw_bar(ui);
+		draw_news(ui);
 	}
 	ui->redraw = ui->redraw_all = false;
 }

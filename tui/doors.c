@@ -511,10 +511,11 @@ static void io_cb(uv_poll_t *h, int status, int events)
 	for (int i = 0; i < 8 && d->state != DOORS_CLOSED; i++) {
 		int got = ipc_recv(d->fd, &ds->in);
 		if (got == 1) {
-			bool ack = ds->in.type == DOOR_ACK; /* mostly the last for a while */
+			/* mostly the last for a while; what follows wakes us anew */
+			bool alone = ds->in.type == DOOR_ACK || ds->in.type == DOOR_INPUT;
 
 			dispatch(d, &ds->in);
-			if (ack)
+			if (alone)
 				return;
 			continue;
 		}

@@ -1,7 +1,8 @@
 /*
- * The screen.  ncurses draws into its own model; its output goes to a memory file that is read and
- * emptied after each doupdate(), so no write of ncurses can ever block, whatever the size of a
- * frame.  Its input is a pipe that term_input.c fills.
+ * The screen.  ncurses draws into its own model; its output goes to a memory file, so no write of
+ * ncurses can ever block, whatever the size of a frame.  The file's beginning is mapped: a key's
+ * frame is taken from there by one look at how far ncurses has written, and the file is begun anew
+ * when OUT_KEPT bytes are full.  Its input is a pipe that term_input.c fills.
  *
  * Colours: ncurses knows the 256 palette entries of xterm-256color; 24-bit colours become the
  * nearest of those.
@@ -25,13 +26,15 @@
 #include "tui/term_info.h"
 #include "tui/term_input.h"
 
-#define OUT_KEPT 16384  /* bytes of the memory file that stay for the next frame */
+#define OUT_KEPT 16384  /* bytes of the memory file that are mapped, and kept */
 #define COMBINING_MAX 4 /* ncurses keeps 5 code points in a cell */
 
 static struct {
 	SCREEN *screen;
 	FILE *in, *out;
 	int out_fd;
+	const char *out_map;           /* its first OUT_KEPT bytes */
+	off_t out_at;                  /* where the next frame begins */
 	struct rect clip;
 	bool allow_cursor;
 	int cursor_y, cursor_x;        /* -1: hidden */
@@ -340,6 +343,10 @@ static int open_files(int *pipe_write, struct cl_err *err)
 	term.out_fd = memfd_create("screen", MFD_CLOEXEC);
 	if (term.out_fd < 0)
 		return err_errno(err, CL_FAILED, "screen: memory file");
+	term.out_map = mmap(NULL, OUT_KEPT, PROT_READ, MAP_SHARED, term.out_fd, 0);
+	if (term.out_map == MAP_FAILED)
+		return err_errno(err, CL_FAILED, "screen: memory file");
+	term.out_at = 0;
 	term.in = fdopen(p[0], "r");
 	term.out = fdopen(term.out_fd, "w");
 	*pipe_write = p[1];
@@ -391,6 +398,7 @@ void term_close(void)
 	delscreen(term.screen);
 	fclose(term.in);
 	fclose(term.out);
+	munmap((void *)(uintptr_t)term.out_map, OUT_KEPT);
 	memset(&term, 0, sizeof(term));
 }
 
@@ -419,11 +427,32 @@ void term_frame_begin(void)
 	clip_all();
 }
 
+/* What ncurses has written since the last frame, into out. */
+static void take_output(struct buf *out)
+{
+	off_t end = lseek(term.out_fd, 0, SEEK_CUR);
+	size_t len = end > term.out_at ? (size_t)(end - term.out_at) : 0;
+	char *space;
+
+	if (end < 0)
+		log_fatal("screen: memory file");
+	if (len > 0 && end <= OUT_KEPT)
+		buf_add(out, term.out_map + term.out_at, len);
+	else if (len > 0 && (space = buf_space(out, len))) {
+		ssize_t got = pread(term.out_fd, space, len, term.out_at);
+		buf_used(out, got > 0 ? (size_t)got : 0);
+	}
+	term.out_at = end;
+	if (end < OUT_KEPT / 2)
+		return;
+	if (lseek(term.out_fd, 0, SEEK_SET) < 0 || (end > OUT_KEPT && ftruncate(term.out_fd, OUT_KEPT) < 0))
+		log_fatal("screen: memory file");
+	term.out_at = 0;
+}
+
 void term_frame_end(struct buf *out)
 {
 	bool show = term.cursor_y >= 0;
-	off_t len;
-	char *space;
 
 	if (show)
 		move(term.cursor_y, term.cursor_x);
@@ -431,15 +460,7 @@ void term_frame_end(struct buf *out)
 	term.cursor_shown = show;
 	wnoutrefresh(stdscr);
 	doupdate();
-	len = lseek(term.out_fd, 0, SEEK_CUR);
-	if (len > 0 && (space = buf_space(out, (size_t)len))) {
-		ssize_t got = pread(term.out_fd, space, (size_t)len, 0);
-		buf_used(out, got > 0 ? (size_t)got : 0);
-	}
-	if (len > 0 && lseek(term.out_fd, 0, SEEK_SET) < 0)
-		log_fatal("screen: memory file");
-	if (len > OUT_KEPT && ftruncate(term.out_fd, 0) < 0)
-		log_fatal("screen: memory file");
+	take_output(out);
 }
 
 bool term_cursor_shown(void)

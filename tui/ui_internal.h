@@ -70,6 +70,7 @@ struct ui {
 
 	bool redraw;                      /* some view or all */
 	bool redraw_all;                  /* the frame around them too */
+	uint64_t titles_seen, bar_seen;   /* what was drawn of them: see chrome.c */
 	bool arrange;                     /* rectangles must be made again */
 	bool quitting;
 	int working, saving;     /* work on threads: all of it, and what the end waits for */
