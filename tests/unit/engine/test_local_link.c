@@ -4,6 +4,8 @@
  */
 #include "tests/unit/engine/fake_broker.h"
 
+#include <stdatomic.h>
+
 #include "engine/local_link.h"
 
 static struct fake_broker broker;
@@ -481,6 +483,62 @@ static void test_cancelling(void **state)
 	assert_int_equal(ask(NULL, &err), 0);
 }
 
+/* One that may take for ever sleeps until it is woken, and asks then. */
+struct resting {
+	atomic_bool over;
+	atomic_int asked;
+	struct local_link_call call;
+	struct cl_err err;
+};
+
+static bool is_over(void *arg)
+{
+	struct resting *r = arg;
+
+	atomic_fetch_add(&r->asked, 1);
+	return atomic_load(&r->over);
+}
+
+static void *rest(void *arg)
+{
+	struct resting *r = arg;
+
+	return ask(&r->call, &r->err) < 0 ? r : NULL;
+}
+
+static void test_who_rests_is_woken(void **state)
+{
+	struct cancelling c = {.then = A_ERROR};
+	struct resting r = {0};
+	const struct backend_job job = {.cancelled = is_over, .arg = &r};
+	pthread_t thread;
+	void *failed;
+
+	r.call = (struct local_link_call){.job = &job, .rests = true};
+	broker.serve = serve_until_cancelled;
+	broker.arg = &c;
+	assert_int_equal(pthread_create(&thread, NULL, rest, &r), 0);
+	while (broker.requests == 0)
+		usleep(1000);
+	usleep(700000); /* three times as long as others are left alone */
+	assert_int_equal(atomic_load(&r.asked), 1);
+	local_link_wake(link_); /* for nothing */
+	while (atomic_load(&r.asked) < 2)
+		usleep(1000);
+	assert_int_equal(broker.cancels, 0);
+	atomic_store(&r.over, true);
+	local_link_wake(link_);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_non_null(failed);
+	assert_string_equal(r.err.message, "cancelled");
+	assert_int_equal(broker.cancels, 1);
+	/* woken before it began */
+	c = (struct cancelling){.then = A_ERROR};
+	atomic_store(&r.asked, 0);
+	assert_ptr_equal(rest(&r), &r);
+	assert_int_equal(broker.cancels, 2);
+}
+
 static bool never(void *arg)
 {
 	++*(int *)arg;
@@ -526,6 +584,7 @@ int main(void)
 	    T(test_a_request_that_does_not_fit),
 	    T(test_everybody_gets_his_own_answer),
 	    T(test_cancelling),
+	    T(test_who_rests_is_woken),
 	    T(test_who_waits_is_asked_whether_he_still_wants_it),
 	};
 

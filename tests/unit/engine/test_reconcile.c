@@ -7,6 +7,7 @@
 #include "engine/manifest.h"
 #include "engine/status.h"
 #include "tests/unit/engine/world.h"
+#include "engine/reconcile_internal.h"
 
 /* Runs the loop until the operation is over; its final state into *out. */
 static void finish(struct world *w, int64_t op, struct store_op *out)
@@ -334,9 +335,101 @@ static void test_backend_down(void **state)
 	assert_string_equal(w->e.backend_state, "ready");
 }
 
+#define WITHOUT_CLOCK_MS 25000
+
+/* Nothing is looked at again by the clock for longer than a test waits: what happens from here on is for the
+ * news alone. */
+static void without_clock(struct world *w)
+{
+	int64_t until = clock_ms() + WORLD_WAIT_MS;
+
+	w->e.reconcile->reconcile_ms = 3600000;
+	while (clock_ms() < until) {
+		bool rests = true;
+
+		for (struct reconcile_entry *x = w->e.reconcile->entries; x != NULL; x = x->next)
+			rests = rests && !x->running && x->wake_ms - clock_ms() > WITHOUT_CLOCK_MS;
+		if (rests)
+			return;
+		world_turn(w);
+	}
+	fail_msg("passes go on");
+}
+
+static void test_a_change_is_taken_at_once(void **state)
+{
+	struct world *w = *state;
+	int64_t until;
+
+	expect(w, ship(w), "done");
+	expect(w, scale(w, "was", 2), "done");
+	without_clock(w);
+	until = clock_ms() + WORLD_WAIT_MS;
+	for (int i = 1; i <= 2; i++) { /* one that ends again and again is held back */
+		assert_int_equal(backend_sim_kill(w->sim, i == 1 ? "was-1" : "was-2", 137), 0);
+		while (backend_sim_count(w->sim, "was") > 1 && clock_ms() < until)
+			world_turn(w);
+		while (backend_sim_count(w->sim, "was") < 2) {
+			assert_true(clock_ms() < until);
+			world_turn(w);
+		}
+	}
+	assert_true(told(w, "was-2 exited 137, is replaced"));
+	/* and a wish */
+	without_clock(w);
+	expect(w, scale(w, "was", 3), "done");
+	expect(w, scale(w, "was", 1), "done");
+	assert_int_equal(backend_sim_outages(w->sim), 0);
+}
+
+static void start_dev(struct world *w)
+{
+	struct cl_err err = { 0 };
+
+	assert_int_equal(store_project_set_dev(w->e.store, w->project, true, "absent", "", &err), 0);
+	expect(w, simple(w, "up", "ide"), "done");
+}
+
+static void test_who_has_nothing_to_do_rests(void **state)
+{
+	struct world *w = *state;
+
+	expect(w, ship(w), "done");
+	start_dev(w);
+	without_clock(w);
+	for (int i = 0; i < 20; i++)
+		world_turn(w);
+	assert_true(w->e.reconcile->due_ms - clock_ms() > WITHOUT_CLOCK_MS);
+	assert_false(uv_timer_get_due_in(&w->e.reconcile->tick) < WITHOUT_CLOCK_MS);
+}
+
+/* A dev container that was held is looked at when it is let go. */
+static void test_let_go(void **state)
+{
+	struct world *w = *state;
+	int64_t until = clock_ms() + WORLD_WAIT_MS;
+
+	start_dev(w);
+	without_clock(w);
+	while (!reconcile_hold_dev(&w->e, w->project, true))
+		world_turn(w);
+	assert_true(reconcile_dev_held(&w->e, w->project));
+	assert_int_equal(backend_sim_kill(w->sim, "p1-dev", 137), 0);
+	for (int i = 0; i < 200; i++)
+		world_turn(w);
+	assert_int_equal(backend_sim_count(w->sim, "p1-dev"), 0);
+	(void)reconcile_hold_dev(&w->e, w->project, false);
+	while (backend_sim_count(w->sim, "p1-dev") == 0) {
+		assert_true(clock_ms() < until);
+		world_turn(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WORLD_TEST(test_a_change_is_taken_at_once), WORLD_TEST(test_who_has_nothing_to_do_rests),
+		WORLD_TEST(test_let_go),
 		WORLD_TEST(test_ship), WORLD_TEST(test_bad_ship_keeps_serving),
 		WORLD_TEST(test_first_ship_fails), WORLD_TEST(test_conflict),
 		WORLD_TEST(test_scale_while_shipping), WORLD_TEST(test_killed_instance),

@@ -195,6 +195,67 @@ static void bytes_become_keys(void **state)
 	}
 }
 
+/* What a terminal gets when one letter changed; the frame's bytes, or a failure. */
+static size_t small_frame(int at)
+{
+	const uint32_t letter = 'a' + (uint32_t)at % 26;
+	struct buf frame;
+	size_t n;
+
+	buf_init(&frame, 16u << 20);
+	term_frame_begin();
+	term_clip(NULL, true);
+	term_cell(at % 10, at % 40, &letter, 1, 1, term_theme(THEME_TEXT));
+	term_cursor(0, 0);
+	term_frame_end(&frame);
+	if (!frame.data || !memchr(frame.data, (int)letter, frame.len) || frame.len > 64)
+		fail_msg("frame %d has %zu bytes: %.*s", at, frame.len, (int)frame.len, frame.data);
+	n = frame.len;
+	buf_clear(&frame);
+	return n;
+}
+
+/* Every cell with a colour of its own: far more than what stays of the memory between frames. */
+static void large_frame(int shade)
+{
+	const uint32_t letter = 'X';
+	struct buf frame;
+
+	buf_init(&frame, 16u << 20);
+	begin();
+	for (int y = 0; y < term_height(); y++)
+		for (int x = 0; x < term_width(); x++) {
+			struct term_style st = { TERM_COLOR_INDEX((unsigned)(16 + (x + y + shade) % 200)), TERM_COLOR_DEFAULT, 0 };
+
+			term_cell(y, x, &letter, 1, 1, &st);
+		}
+	term_frame_end(&frame);
+	assert_true(frame.len > 200000);
+	assert_false(frame.full);
+	assert_null(memchr(frame.data, '\0', frame.len));
+	buf_clear(&frame);
+}
+
+static void frames_hold_what_is_new_and_no_more(void **state)
+{
+	size_t sum = 0;
+
+	begin();
+	expect_painted("X", false);
+	for (int i = 0; i < 6000; i++) /* past the end of what is kept, several times */
+		sum += small_frame(i);
+	assert_true(sum > 2 * 16384);
+	term_resize(100, 200);
+	for (int i = 0; i < 4; i++) {
+		large_frame(i);
+		for (int k = 0; k < 40; k++)
+			small_frame(k);
+	}
+	term_resize(10, 40);
+	begin();
+	expect_painted("X", false);
+}
+
 static void a_cut_sequence_waits_for_its_rest(void **state)
 {
 	feed("\xec\x95");
@@ -383,6 +444,7 @@ int main(void)
 		cmocka_unit_test(other_doors_get_their_part),
 		cmocka_unit_test(a_row_that_did_not_change_is_not_sent),
 		cmocka_unit_test(bytes_become_keys),
+		cmocka_unit_test(frames_hold_what_is_new_and_no_more),
 		cmocka_unit_test(a_cut_sequence_waits_for_its_rest),
 		cmocka_unit_test(a_paste_is_one_thing),
 		cmocka_unit_test(letters_keep_their_place),
