@@ -1,6 +1,7 @@
 /*
  * The in-memory cluster.  One lock around everything; calls that would take time on a real backend
- * return at once, but instances need a look or more to become running, as real ones do.
+ * return at once, but instances need a look or more to become running, as real ones do.  Instances are
+ * found by name and by project, routes by slot: a call costs the same with thousands of projects.
  */
 #include "engine/backend_sim.h"
 
@@ -14,6 +15,7 @@
 static int sim_rule_parse(struct sim *s, const char *rule, size_t n, struct cl_err *err);
 static struct sim_instance *sim_find_part(struct sim *s, const char *part);
 static void sim_check_routes(struct sim *s);
+static bool sim_runs(struct sim *s, const char *name);
 
 struct sim *backend_sim_new(struct backend *b, const char *script)
 {
@@ -37,8 +39,14 @@ void backend_sim_free(struct sim *s)
 		mem_free(s->files[i].text);
 	}
 	mem_free(s->files);
+	while (s->n > 0)
+		backend_sim_drop(s, s->items[s->n - 1]);
 	mem_free(s->items);
-	mem_free(s->routes);
+	hash_clear(&s->by_name);
+	hash_clear(&s->by_project);
+	for (int slot = 0; slot < SIM_SLOTS; slot++)
+		backend_sim_route_clear(s, slot);
+	hash_clear(&s->routes);
 	mem_free(s->images);
 	backend_stored_clear(&s->stored);
 	buf_clear(&s->trace);
@@ -106,8 +114,8 @@ int backend_sim_count(struct sim *s, const char *part)
 
 	(void)pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].seen.state == BACKEND_RUNNING &&
-		    strstr(s->items[i].seen.name, part) != NULL)
+		if (s->items[i]->seen.state == BACKEND_RUNNING &&
+		    strstr(s->items[i]->seen.name, part) != NULL)
 			n++;
 	return backend_sim_end(s, n);
 }
@@ -117,13 +125,9 @@ int backend_sim_routed(struct sim *s, int slot, const char *tier)
 	int n = 0;
 
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->nroutes; i++) {
-		const struct sim_instance *x = backend_sim_find(s, s->routes[i].name);
-
-		if (s->routes[i].slot == slot && strcmp(s->routes[i].tier, tier) == 0 &&
-		    x != NULL && x->seen.state == BACKEND_RUNNING)
-			n++;
-	}
+	for (const struct sim_route *r = backend_sim_route_first(s, slot); r != NULL;
+	     r = backend_sim_route_next(r))
+		n += strcmp(r->tier, tier) == 0 && sim_runs(s, r->name);
 	return backend_sim_end(s, n);
 }
 
@@ -158,7 +162,8 @@ void backend_sim_forget(struct sim *s)
 int backend_sim_begin(struct sim *s, const char *call, const char *name, struct cl_err *err)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	if (call[0] != '\0' && strcmp(call, "observe") != 0 && strcmp(call, "ping") != 0)
+	/* a lab's own is not asked what it did */
+	if (s->kept && call[0] != '\0' && strcmp(call, "observe") != 0 && strcmp(call, "ping") != 0)
 		(void)buf_printf(&s->trace, "%s %s\n", call, name);
 	if (s->down) {
 		err_set(err, CL_UNAVAILABLE, "sim: scripted to be down");
@@ -242,24 +247,45 @@ static int sim_rule_parse(struct sim *s, const char *rule, size_t n, struct cl_e
 
 struct sim_instance *backend_sim_find(struct sim *s, const char *name)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->items[i].seen.name, name) == 0)
-			return &s->items[i];
+	for (struct hash_node *n = hash_first(&s->by_name, hash_text(name)); n != NULL; n = hash_next(n)) {
+		struct sim_instance *i = HASH_OF(n, struct sim_instance, by_name);
+
+		if (strcmp(i->seen.name, name) == 0)
+			return i;
+	}
 	return NULL;
+}
+
+struct sim_instance *backend_sim_put(struct sim *s, const char *name, int64_t project)
+{
+	struct sim_instance *i = mem_alloc(sizeof(*i));
+
+	s->items = mem_resize(s->items, s->n + 1, sizeof(struct sim_instance *));
+	i->at = s->n;
+	s->items[s->n++] = i;
+	(void)mem_copy_str(i->seen.name, sizeof(i->seen.name), name);
+	i->seen.project = project;
+	hash_add(&s->by_name, &i->by_name, hash_text(i->seen.name));
+	hash_add(&s->by_project, &i->by_project, hash_number((uint64_t)project));
+	return i;
 }
 
 static struct sim_instance *sim_find_part(struct sim *s, const char *part)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].seen.state != BACKEND_EXITED &&
-		    strstr(s->items[i].seen.name, part) != NULL)
-			return &s->items[i];
+		if (s->items[i]->seen.state != BACKEND_EXITED &&
+		    strstr(s->items[i]->seen.name, part) != NULL)
+			return s->items[i];
 	return NULL;
 }
 
 void backend_sim_drop(struct sim *s, struct sim_instance *i)
 {
-	*i = s->items[--s->n];
+	s->items[i->at] = s->items[--s->n];
+	s->items[i->at]->at = i->at;
+	hash_remove(&s->by_name, &i->by_name);
+	hash_remove(&s->by_project, &i->by_project);
+	mem_free(i);
 }
 
 void backend_sim_change(struct sim *s, const char *name, const char *what, int exit_code)
@@ -286,21 +312,65 @@ void backend_sim_look(struct sim *s, struct sim_instance *i)
 	i->seen.state = BACKEND_RUNNING;
 }
 
+struct sim_route *backend_sim_route_first(const struct sim *s, int slot)
+{
+	struct hash_node *n = hash_first(&s->routes, hash_number((uint64_t)slot));
+
+	return n != NULL ? HASH_OF(n, struct sim_route, by_slot) : NULL; /* no two slots have one hash */
+}
+
+struct sim_route *backend_sim_route_next(const struct sim_route *r)
+{
+	struct hash_node *n = hash_next(&r->by_slot);
+
+	return n != NULL ? HASH_OF(n, struct sim_route, by_slot) : NULL;
+}
+
+void backend_sim_route_put(struct sim *s, int slot, const char *tier, const char *name)
+{
+	struct sim_route *r = mem_alloc(sizeof(*r));
+
+	r->slot = slot;
+	(void)mem_copy_str(r->tier, sizeof(r->tier), tier);
+	(void)mem_copy_str(r->name, sizeof(r->name), name);
+	hash_add(&s->routes, &r->by_slot, hash_number((uint64_t)slot));
+}
+
+void backend_sim_route_drop(struct sim *s, struct sim_route *r)
+{
+	hash_remove(&s->routes, &r->by_slot);
+	mem_free(r);
+}
+
+void backend_sim_route_clear(struct sim *s, int slot)
+{
+	struct sim_route *r;
+
+	while ((r = backend_sim_route_first(s, slot)) != NULL)
+		backend_sim_route_drop(s, r);
+}
+
+static bool sim_runs(struct sim *s, const char *name)
+{
+	const struct sim_instance *x = backend_sim_find(s, name);
+
+	return x != NULL && x->seen.state == BACKEND_RUNNING;
+}
+
 /* Counts each time when a route that had a running instance is left without. */
 static void sim_check_routes(struct sim *s)
 {
-	bool now[4096][3];
+	bool now[SIM_SLOTS][3];
 
-	if (!s->kept) /* nobody asks, and with thousands of routes it takes long */
+	if (!s->kept) /* nobody asks, and with thousands of slots it takes long */
 		return;
 	memset(now, 0, sizeof(now));
-	for (size_t i = 0; i < s->nroutes; i++) {
-		const struct sim_instance *x = backend_sim_find(s, s->routes[i].name);
-
-		if (x != NULL && x->seen.state == BACKEND_RUNNING)
-			now[s->routes[i].slot][backend_sim_tier(s->routes[i].tier)] = true;
-	}
-	for (int slot = 0; slot < 4096; slot++)
+	for (int slot = 0; slot < SIM_SLOTS; slot++)
+		for (const struct sim_route *r = backend_sim_route_first(s, slot); r != NULL;
+		     r = backend_sim_route_next(r))
+			if (sim_runs(s, r->name))
+				now[slot][backend_sim_tier(r->tier)] = true;
+	for (int slot = 0; slot < SIM_SLOTS; slot++)
 		for (int t = 0; t < 3; t++) {
 			if (s->served[slot][t] && !now[slot][t] && !s->out[slot][t])
 				s->outages++;

@@ -48,16 +48,11 @@ static int sim_apply(struct backend *b, const struct backend_spec *spec, struct 
 	i = backend_sim_find(s, spec->name);
 	if (i != NULL && i->seen.state != BACKEND_EXITED)
 		return backend_sim_end(s, 0);
-	if (i == NULL) {
-		s->items = mem_resize(s->items, s->n + 1, sizeof(*s->items));
-		i = &s->items[s->n++];
-		memset(i, 0, sizeof(*i));
-	}
-	(void)mem_copy_str(i->seen.name, sizeof(i->seen.name), spec->name);
+	if (i == NULL)
+		i = backend_sim_put(s, spec->name, spec->project);
 	(void)mem_copy_str(i->seen.env, sizeof(i->seen.env), spec->env);
 	(void)mem_copy_str(i->seen.tier, sizeof(i->seen.tier), spec->tier);
 	(void)mem_copy_str(i->seen.image, sizeof(i->seen.image), spec->image);
-	i->seen.project = spec->project;
 	i->seen.n = spec->n;
 	i->seen.release = spec->release;
 	i->seen.generation = spec->generation;
@@ -90,6 +85,18 @@ static int sim_remove(struct backend *b, const char *name, int grace_s, struct c
 	return backend_sim_end(s, 0);
 }
 
+static void sim_see(struct sim *s, struct sim_instance *x, bool with_stats, struct backend_list *out)
+{
+	struct backend_instance *seen = &out->items[out->n++];
+
+	backend_sim_look(s, x);
+	*seen = x->seen;
+	if (with_stats && seen->state == BACKEND_RUNNING) {
+		seen->cpu = 1.5;
+		seen->memory = INT64_C(20) << 20;
+	}
+}
+
 static int sim_observe(struct backend *b, int64_t project, bool with_stats,
     struct backend_list *out, struct cl_err *err)
 {
@@ -99,19 +106,14 @@ static int sim_observe(struct backend *b, int64_t project, bool with_stats,
 	out->n = 0;
 	if (backend_sim_begin(s, "observe", "", err) != 0)
 		return backend_sim_end(s, -1);
-	out->items = mem_array(s->n + 1, sizeof(*out->items));
-	for (size_t i = 0; i < s->n; i++) {
-		struct sim_instance *x = &s->items[i];
-
-		if (project != 0 && x->seen.project != project)
-			continue;
-		backend_sim_look(s, x);
-		out->items[out->n] = x->seen;
-		if (with_stats && x->seen.state == BACKEND_RUNNING) {
-			out->items[out->n].cpu = 1.5;
-			out->items[out->n].memory = INT64_C(20) << 20;
-		}
-		out->n++;
+	if (project == 0)
+		out->items = mem_array(s->n + 1, sizeof(*out->items));
+	for (size_t i = 0; project == 0 && i < s->n; i++)
+		sim_see(s, s->items[i], with_stats, out);
+	for (struct hash_node *n = project != 0 ? hash_first(&s->by_project, hash_number((uint64_t)project)) :
+	     NULL; n != NULL; n = hash_next(n)) {
+		out->items = mem_resize(out->items, out->n + 1, sizeof(*out->items));
+		sim_see(s, HASH_OF(n, struct sim_instance, by_project), with_stats, out);
 	}
 	return backend_sim_end(s, 0);
 }
@@ -143,11 +145,18 @@ static int sim_route_unset(struct backend *b, const struct backend_route *r, str
 
 	if (backend_sim_begin(s, "unroute", r->host, err) != 0)
 		return backend_sim_end(s, -1);
-	for (size_t i = s->nroutes; i > 0; i--)
-		if (s->routes[i - 1].slot == r->slot)
-			s->routes[i - 1] = s->routes[--s->nroutes];
+	backend_sim_route_clear(s, r->slot);
 	memset(s->served[r->slot], 0, sizeof(s->served[r->slot]));
 	return backend_sim_end(s, 0);
+}
+
+static struct sim_route *sim_route_find(const struct sim *s, int slot, const char *name)
+{
+	struct sim_route *r = backend_sim_route_first(s, slot);
+
+	while (r != NULL && strcmp(r->name, name) != 0)
+		r = backend_sim_route_next(r);
+	return r;
 }
 
 static int sim_route_add(struct backend *b, const struct backend_route *r, const char *tier,
@@ -160,15 +169,8 @@ static int sim_route_add(struct backend *b, const struct backend_route *r, const
 		return backend_sim_end(s, -1);
 	if (address[0] == '\0' || backend_sim_tier(tier) < 0)
 		return backend_sim_end(s, err_set(err, CL_FAILED, "edge: %s has no address", name));
-	for (size_t i = 0; i < s->nroutes; i++)
-		if (s->routes[i].slot == r->slot && strcmp(s->routes[i].name, name) == 0)
-			return backend_sim_end(s, 0);
-	s->routes = mem_resize(s->routes, s->nroutes + 1, sizeof(*s->routes));
-	memset(&s->routes[s->nroutes], 0, sizeof(*s->routes));
-	s->routes[s->nroutes].slot = r->slot;
-	(void)mem_copy_str(s->routes[s->nroutes].tier, sizeof(s->routes[0].tier), tier);
-	(void)mem_copy_str(s->routes[s->nroutes].name, sizeof(s->routes[0].name), name);
-	s->nroutes++;
+	if (sim_route_find(s, r->slot, name) == NULL)
+		backend_sim_route_put(s, r->slot, tier, name);
 	return backend_sim_end(s, 0);
 }
 
@@ -176,15 +178,14 @@ static int sim_route_drain(struct backend *b, const struct backend_route *r, con
     const char *name, int timeout_s, struct cl_err *err)
 {
 	struct sim *s = b->ctx;
+	struct sim_route *is;
 
 	(void)tier;
 	if (backend_sim_begin(s, timeout_s > 0 ? "drain" : "drop", name, err) != 0)
 		return backend_sim_end(s, -1);
-	for (size_t i = 0; i < s->nroutes; i++)
-		if (s->routes[i].slot == r->slot && strcmp(s->routes[i].name, name) == 0) {
-			s->routes[i] = s->routes[--s->nroutes];
-			break;
-		}
+	is = sim_route_find(s, r->slot, name);
+	if (is != NULL)
+		backend_sim_route_drop(s, is);
 	return backend_sim_end(s, 0);
 }
 
@@ -195,9 +196,10 @@ static int sim_route_list(struct backend *b, const struct backend_route *r, cons
 
 	if (backend_sim_begin(s, "", "", err) != 0)
 		return backend_sim_end(s, -1);
-	for (size_t i = 0; i < s->nroutes; i++)
-		if (s->routes[i].slot == r->slot && strcmp(s->routes[i].tier, tier) == 0)
-			(void)buf_printf(out, "%s\n", s->routes[i].name);
+	for (const struct sim_route *is = backend_sim_route_first(s, r->slot); is != NULL;
+	     is = backend_sim_route_next(is))
+		if (strcmp(is->tier, tier) == 0)
+			(void)buf_printf(out, "%s\n", is->name);
 	return backend_sim_end(s, 0);
 }
 

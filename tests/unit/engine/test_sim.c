@@ -66,6 +66,55 @@ static void test_life(void **state)
 	backend_sim_free(sim);
 }
 
+/* A project's instances and a slot's routes, among many others'. */
+static void test_many_projects(void **state)
+{
+	struct backend b;
+	struct sim *sim = backend_sim_new(&b, "");
+	struct backend_route r = { .slot = 7 };
+	struct backend_list l;
+	struct buf names;
+
+	buf_init(&names, 1000);
+	for (int p = 1; p <= 200; p++)
+		for (int n = 1; n <= 3; n++) {
+			struct backend_spec s = { .project = p, .env = "prod", .tier = "was", .n = n };
+			struct backend_route to = { .project = p, .slot = p };
+
+			(void)snprintf(s.name, sizeof(s.name), "p%d-prod-was-%d-r1", p, n);
+			assert_int_equal(b.ops->apply(&b, &s, NULL), 0);
+			assert_int_equal(b.ops->route_add(&b, &to, "was", s.name, "10.0.0.1", 80, NULL), 0);
+		}
+	assert_int_equal(b.ops->observe(&b, 7, false, &l, NULL), 0);
+	assert_int_equal(l.n, 3);
+	for (size_t i = 0; i < l.n; i++) {
+		assert_int_equal(l.items[i].project, 7);
+		assert_int_equal(l.items[i].n, i + 1);
+	}
+	backend_list_clear(&l);
+	assert_int_equal(b.ops->observe(&b, 201, false, &l, NULL), 0);
+	assert_int_equal(l.n, 0);
+	backend_list_clear(&l);
+	assert_int_equal(b.ops->remove(&b, "p7-prod-was-1-r1", 0, NULL), 0);
+	assert_int_equal(b.ops->observe(&b, 7, false, &l, NULL), 0);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.items[0].name, "p7-prod-was-2-r1");
+	backend_list_clear(&l);
+	assert_int_equal(b.ops->observe(&b, 0, false, &l, NULL), 0);
+	assert_int_equal(l.n, 599);
+	backend_list_clear(&l);
+	assert_int_equal(b.ops->route_drain(&b, &r, "was", "p7-prod-was-2-r1", 0, NULL), 0);
+	assert_int_equal(b.ops->route_list(&b, &r, "was", &names, NULL), 0);
+	assert_string_equal(names.data, "p7-prod-was-1-r1\np7-prod-was-3-r1\n");
+	assert_int_equal(b.ops->route_unset(&b, &r, NULL), 0);
+	buf_drop(&names, names.len);
+	assert_int_equal(b.ops->route_list(&b, &r, "was", &names, NULL), 0);
+	assert_int_equal(names.len, 0);
+	assert_int_equal(backend_sim_routed(sim, 8, "was"), 3);
+	buf_clear(&names);
+	backend_sim_free(sim);
+}
+
 static void test_faults(void **state)
 {
 	struct backend b;
@@ -222,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_many_projects),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_slots),
