@@ -18,7 +18,7 @@ const struct config_option config_table[] = {
 
     {"engine.socket", CONFIG_PATH, "${run}/engine.sock", 0, 0, "REST interface"},
     {"engine.auth_socket", CONFIG_PATH, "${run}/auth.sock", 0, 0, "listener to engine"},
-    {"engine.backend", CONFIG_WORD, "local", 0, 0, "local, kube or sim", "local|kube|sim"},
+    {"engine.backend", CONFIG_WORD, "local", 0, 0, "local, kube, sim or kube-sim", "local|kube|sim|kube-sim"},
     {"engine.user", CONFIG_STR, "codinglab", 0, 0, "account of the engine"},
     {"engine.uid_base", CONFIG_INT, "200000", 10000, 2000000000, "uid of a user = this + user id"},
     {"engine.gid_base", CONFIG_INT, "300000", 10000, 2000000000,

@@ -1,7 +1,8 @@
 """`lab bench kube`: an application on a real cluster beside kubectl, and how the engine grows with the number of projects.
 
 The cluster is KUBECONFIG's (tests/cluster/up makes one).  What kubectl scales is a copy of the very Deployment that we scale, in the
-same namespace, taking turns with it.  The growth is measured on the backend sim, whose instances cost nothing.
+same namespace, taking turns with it.  The growth is measured on the backend sim, whose instances cost nothing, and on a real API
+server with kwok's nodes (tests/cluster/fake), whose pods cost nothing.
 """
 import http.client
 import json
@@ -11,7 +12,7 @@ import re
 import socket
 import time
 
-from cluster import OURS, KubeLab, kubectl, objects
+from cluster import OURS, FakeCluster, KubeLab, kubectl, objects
 from lab import Lab, wait_until
 from load import Load
 from probe import median
@@ -150,49 +151,107 @@ class Engine:
                 return
             if o["state"] == "failed":
                 raise AssertionError(str(o))
-            time.sleep(0.01)
+            time.sleep(0.003)
+
+
+class Growth:
+    """Projects on a lab, as they come: what each takes of the engine, and how long one change takes among them."""
+
+    def __init__(self, lab, per_project, end):
+        """per_project: instances (a third tier has 1).  end: no more are made after this, time.monotonic()."""
+        self.e, self.pid, self.per_project, self.end = Engine(lab), lab.pid("engine"), per_project, end
+        self.made = self.empty = self.first = 0
+        self.curve = []
+
+    def each(self, numbers, begin):
+        """Twenty at a time, to their end.  False: time is over."""
+        ops = []
+        for n in numbers:
+            if time.monotonic() > self.end:
+                break
+            ops.append(begin(n))
+            if len(ops) >= 20:
+                self.e.done(ops.pop(0))
+        for op in ops:
+            self.e.done(op)
+        return time.monotonic() < self.end
+
+    def ship(self, n):
+        self.e.call("POST", "/v1/projects", {"name": f"p{n}", "stack": "python"}, self.e.owner(n))
+        self.made = n
+        return self.e.call("POST", f"/v1/projects/p{n}/ship", {}, self.e.owner(n))["id"]
+
+    def widen(self, n):
+        return self.e.call("PUT", f"/v1/projects/p{n}/scale", {"was": self.per_project - 2}, self.e.owner(n))["id"]
+
+    def to(self, step):
+        """step projects, or as many as there is time for (then False)."""
+        numbers = range(self.made + 1, step + 1)
+        return self.each(numbers, self.ship) and (self.per_project <= 3 or self.each(numbers, self.widen))
+
+    def change(self):
+        start = time.monotonic()
+        n = 1 + self.changes % 2
+        self.changes += 1
+        self.e.done(self.e.call("PUT", "/v1/projects/p1/scale", {"web": 3 - n}, self.e.owner(1))["id"])
+        return (time.monotonic() - start) * 1000
+
+    def measure(self, step, changes=20):
+        if not self.empty:  # what the engine needs once is there after the first few
+            self.empty, self.first = rss(self.pid), step
+            return
+        self.changes = 0
+        before = cpu_seconds(self.pid)
+        time.sleep(3)
+        idle = (cpu_seconds(self.pid) - before) / 3 * 100
+        self.curve.append((step, (rss(self.pid) - self.empty) / (step - self.first) / 1024, median([self.change() for _ in range(changes)])))
+        print(f"  {step:6} projects, {step * self.per_project:6} instances: {self.curve[-1][1]:8.1f} KiB each, a change in {self.curve[-1][2]:6.0f} ms, "
+              f"the engine at rest {idle:5.1f} %", flush=True)
+
+    def rows(self, row, where):
+        """The curve, its end beside its beginning."""
+        for i, (step, memory, change) in enumerate(self.curve):
+            last = i and i == len(self.curve) - 1
+            of, began = (f"with {self.curve[0][0]}", self.curve[0]) if last else ("", (0, None, None))
+            row(f"{where}: {step} projects, {step * self.per_project} instances, each", memory, began[1], "KiB", of, ("none", 0))
+            row(f"{where}: a change with {step} projects", change, began[2], "ms", of, ("ratio", 1.5) if last else ("none", 0))
 
 
 def grow(row, steps, per_project):
-    """Memory and the time of one change as projects come: the points of the curve.  per_project: instances (a third tier has 1)."""
-    projects = steps[-1]
-    os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * projects + 16)
+    """On the backend sim."""
+    os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * steps[-1] + 16)
     with Lab(backend="sim") as lab:
-        e, pid, made, wide, curve = Engine(lab), lab.pid("engine"), 0, 0, []
-        empty = 0
-        for step in [min(10, steps[0] // 2 or 1), *steps]:  # what the engine needs once is there after the first few
-            ops = []
-            while made < step:
-                made += 1
-                e.call("POST", "/v1/projects", {"name": f"p{made}", "stack": "python"}, e.owner(made))
-                ops.append(e.call("POST", f"/v1/projects/p{made}/ship", {}, e.owner(made))["id"])
-                if len(ops) >= 20:
-                    e.done(ops.pop(0))
-            for op in ops:
-                e.done(op)
-            ops = []
-            while wide < made and per_project > 3:
-                wide += 1
-                ops.append(e.call("PUT", f"/v1/projects/p{wide}/scale", {"was": per_project - 2}, e.owner(wide))["id"])
-                if len(ops) >= 20:
-                    e.done(ops.pop(0))
-            for op in ops:
-                e.done(op)
-            if not empty:
-                empty, first = rss(pid), step
-                continue
-            times = []
-            for i in range(5):
-                start = time.monotonic()
-                e.done(e.call("PUT", "/v1/projects/p1/scale", {"web": 2 - i % 2}, e.owner(1))["id"])
-                times.append((time.monotonic() - start) * 1000)
-            curve.append((step, (rss(pid) - empty) / (step - first) / 1024, median(times)))
-            print(f"  {step:6} projects, {step * per_project:6} instances: {curve[-1][1]:8.1f} KiB each, a change in {curve[-1][2]:6.0f} ms", flush=True)
-        for step, memory, change in curve[:-1]:
-            row(f"sim: {step} projects, {step * per_project} instances, each", memory, None, "KiB", "", ("none", 0))
-            row(f"sim: a change with {step} projects", change, None, "ms", "", ("none", 0))
-        row(f"sim: {projects} projects, {projects * per_project} instances, each", curve[-1][1], curve[0][1], "KiB", f"with {steps[0]}", ("none", 0))
-        row(f"sim: a change with {projects} projects", curve[-1][2], curve[0][2], "ms", f"with {steps[0]}", ("ratio", 1.5))
+        g = Growth(lab, per_project, time.monotonic() + 1500)
+        for step in [min(10, steps[0] // 2 or 1), *steps]:
+            if not g.to(step):
+                raise AssertionError(f"{step} projects: not there in time")
+            g.measure(step)
+        g.rows(row, "sim")
+
+
+def volumes(config, first, last):
+    """Of the fake cluster, where nobody makes them: one for each project's database."""
+    items = [{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"grow{n}"}, "spec": {
+        "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "local", "persistentVolumeReclaimPolicy": "Retain",
+        "hostPath": {"path": "/nowhere"}}} for n in range(first, last + 1)]
+    kubectl("--kubeconfig", config, "create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+
+def kwok(row, steps, per_project, seconds):
+    """On a real API server whose nodes are kwok's: as many projects as `seconds` allow."""
+    os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * steps[-1] + 16)
+    with FakeCluster(nodes=steps[-1] * per_project // 1500 + 1) as config, Lab(backend="kube-sim", up_args=("--kubeconfig", config)) as lab:
+        g = Growth(lab, per_project, time.monotonic() + seconds)
+        for step in [min(5, steps[0] // 2 or 1), *steps]:
+            volumes(config, g.made + 1, step)
+            if not g.to(step):
+                break
+            g.measure(step, 7)
+        if not g.curve:
+            raise AssertionError(f"{g.made} projects after {seconds} s: not one step of {steps}")
+        if g.curve[-1][0] < steps[-1]:
+            print(f"  {g.made} of {steps[-1]} projects after {seconds} s, the last figures with {g.curve[-1][0]}", flush=True)
+        g.rows(row, "kwok")
 
 
 # -- the document's table
@@ -217,6 +276,8 @@ def table(figures):
 def bench(row, quick, parts):
     if "grow" in parts:
         grow(row, [5, 10, 20, 40] if quick else [100, 500, 1000, 2000], 5)
+    if "kwok" in parts:
+        kwok(row, [2, 4, 8] if quick else [25, 50, 100, 200, 400, 800, 1200, 1600, 2000], 5, 120 if quick else 480)
     if not {"scale", "idle", "load"} & set(parts):
         return
     if not os.environ.get("KUBECONFIG"):
@@ -234,4 +295,4 @@ def bench(row, quick, parts):
             load(lab, alice, url, row, 10 if quick else 300, 5 if quick else 30, 1 if quick else 10)
 
 
-PARTS = ("grow", "scale", "idle", "load")
+PARTS = ("grow", "kwok", "scale", "idle", "load")

@@ -303,6 +303,9 @@ struct backend;
 
 struct backend_ops {
 	const char *name;
+	/* What a look at an environment that nobody asked about takes of the backend: with n environments each is looked at every
+	 * n x round_ms at most.  0: nothing worth counting. */
+	int round_ms;
 	int (*open)(struct backend *b, struct cl_err *err);
 	void (*close)(struct backend *b);
 	/* Is the runtime there?  CL_UNAVAILABLE with the reason and the fix when it is not. */

@@ -1,6 +1,6 @@
 /*
- * The backend `kube`: see backend_kube.h.  Its calls are those of `local` but for environments, which are applied
- * to the cluster whole and looked at there, and for the logs of instances.
+ * The backends `kube` and `kube-sim`: see backend_kube.h.  Their calls are those of `local` and `sim` but for environments,
+ * which are applied to the cluster whole and looked at there, and for the logs of instances.
  */
 #include "engine/backend_kube.h"
 
@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/backend_local.h"
+#include "engine/backend_sim.h"
 #include "engine/kube_cluster.h"
 #include "engine/kube_dev.h"
 #include "engine/kube_env.h"
@@ -24,10 +25,14 @@
 #include "engine/repository.h"
 
 #define CONF_MAX 65536
+#define ROUND_MS 250             /* an environment is some 25 requests: 100 a second */
 
 static int kube_open(struct backend *b, struct cl_err *err);
 
+static int kube_sim_open(struct backend *b, struct cl_err *err);
+
 struct backend_ops backend_kube_ops = { .name = "kube", .open = kube_open };
+struct backend_ops backend_kube_sim_ops = { .name = "kube-sim", .open = kube_sim_open };
 
 static struct kube_cluster *of(struct backend *b)
 {
@@ -98,24 +103,37 @@ static int cluster_open(struct kube_cluster *c, struct cl_err *err)
 	return 0;
 }
 
-static void complete_ops(void);
+static void complete_ops(struct backend_ops *ops, const struct backend_ops *under);
 
-static int kube_open(struct backend *b, struct cl_err *err)
+static int open_over(struct backend *b, struct backend_ops *ops, const struct backend_ops *under,
+    struct cl_err *err)
 {
 	struct kube_cluster *c = kube_cluster_new(b->lab);
 
-	complete_ops();
+	complete_ops(ops, under);
+	c->under = under;
 	b->cluster = c;
-	if (backend_local_ops.open(b, err) != 0)
+	if (under->open(b, err) != 0)
 		return -1;
+	b->ops = ops;
 	return cluster_open(c, err);
+}
+
+static int kube_open(struct backend *b, struct cl_err *err)
+{
+	return open_over(b, &backend_kube_ops, &backend_local_ops, err);
+}
+
+static int kube_sim_open(struct backend *b, struct cl_err *err)
+{
+	return open_over(b, &backend_kube_sim_ops, &backend_sim_ops, err);
 }
 
 static void kube_close(struct backend *b)
 {
 	struct kube_cluster *next = of(b);
 
-	backend_local_ops.close(b);
+	kube_cluster_under(b)->close(b);
 	for (struct kube_cluster *c = next; c; c = next) {
 		next = c->next;
 		kube_exec_free(c->exec);
@@ -146,7 +164,7 @@ static int kube_observe(struct backend *b, int64_t project, bool with_stats,
 	struct kube_cluster *c = of(b);
 	json_t *used;
 
-	if (backend_local_ops.observe(b, project, with_stats, out, err) != 0)
+	if (kube_cluster_under(b)->observe(b, project, with_stats, out, err) != 0)
 		return -1;
 	used = with_stats && c->api ? kube_metrics_take(c->api, c->lab, project) : NULL;
 	if (kube_dev_used() && kube_dev_observe(b, project, used, out, err) != 0) {
@@ -190,7 +208,7 @@ static int kube_logs(struct backend *b, const char *name, int tail, bool follow,
 	struct kube_cluster *c = pod_of(b, name, &p);
 
 	if (!c)
-		return backend_local_ops.logs(b, name, tail, follow, job, err);
+		return kube_cluster_under(b)->logs(b, name, tail, follow, job, err);
 	return kube_log_read(c->api, p.ns, p.pod, tail, follow, job, err);
 }
 
@@ -217,7 +235,7 @@ static int kube_exec(struct backend *b, const struct backend_exec *e, char *tick
 		    err) : -1;
 	c = pod_of(b, e->name, &p);
 	if (!c)
-		return backend_local_ops.exec(b, e, ticket, size, err);
+		return kube_cluster_under(b)->exec(b, e, ticket, size, err);
 	(void)mem_copy_str(pod.ns, sizeof(pod.ns), p.ns);
 	(void)mem_copy_str(pod.pod, sizeof(pod.pod), p.pod);
 	(void)mem_copy_str(pod.uid, sizeof(pod.uid), p.uid);
@@ -230,7 +248,7 @@ static int kube_exec(struct backend *b, const struct backend_exec *e, char *tick
 static int kube_apply(struct backend *b, const struct backend_spec *spec, struct cl_err *err)
 {
 	return kube_dev_used() && strcmp(spec->env, "ide") == 0 ? kube_dev_apply(b, spec, err) :
-	    backend_local_ops.apply(b, spec, err);
+	    kube_cluster_under(b)->apply(b, spec, err);
 }
 
 static int kube_remove(struct backend *b, const char *name, int grace_s, struct cl_err *err)
@@ -240,23 +258,24 @@ static int kube_remove(struct backend *b, const char *name, int grace_s, struct 
 	/* one of this machine may be left from before pods were chosen */
 	if (kube_dev_name(name, &project) && kube_dev_remove(b, project, grace_s, err) != 0)
 		return -1;
-	return backend_local_ops.remove(b, name, grace_s, err);
+	return kube_cluster_under(b)->remove(b, name, grace_s, err);
 }
 
 static int kube_workspace_remove(struct backend *b, int64_t project, uint32_t uid, struct cl_err *err)
 {
 	if (kube_dev_used() && kube_dev_forget(b, project, err) != 0)
 		return -1;
-	return backend_local_ops.workspace_remove(b, project, uid, err);
+	return kube_cluster_under(b)->workspace_remove(b, project, uid, err);
 }
 
-/* What is not an environment's is local's. */
-static void complete_ops(void)
+/* What is not an environment's is this machine's. */
+static void complete_ops(struct backend_ops *ops, const struct backend_ops *under)
 {
-	struct backend_ops all = backend_local_ops;
+	struct backend_ops all = *under;
 
-	all.name = "kube";
-	all.open = kube_open;
+	all.name = ops->name;
+	all.open = ops->open;
+	all.round_ms = ROUND_MS;
 	all.close = kube_close;
 	all.observe = kube_observe;
 	all.apply = kube_apply;
@@ -275,5 +294,5 @@ static void complete_ops(void)
 	all.hosts = kube_host_list;
 	all.watch_begin = kube_target_watch;
 	all.watch_end = kube_target_unwatch;
-	backend_kube_ops = all;
+	*ops = all;
 }

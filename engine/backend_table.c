@@ -8,5 +8,6 @@ const struct backend_ops *const backend_table[] = {
 	&backend_local_ops,
 	&backend_sim_ops,
 	&backend_kube_ops,
+	&backend_kube_sim_ops,
 	NULL,
 };

@@ -67,6 +67,7 @@ static const struct {
 	{ "Event", "api/v1", "events", false },
 	{ "Deployment", "apis/apps/v1", "deployments", false },
 	{ "ReplicaSet", "apis/apps/v1", "replicasets", false },
+	{ "ReplicaSet", "apis/apps/v1", "replicasets", false },
 	{ "StatefulSet", "apis/apps/v1", "statefulsets", false },
 	{ "Job", "apis/batch/v1", "jobs", false },
 	{ "Ingress", "apis/networking.k8s.io/v1", "ingresses", false },

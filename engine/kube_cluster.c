@@ -48,6 +48,13 @@ void kube_cluster_free(struct kube_cluster *c)
 	mem_free(c);
 }
 
+const struct backend_ops *kube_cluster_under(const struct backend *b)
+{
+	const struct kube_cluster *own = b->cluster;
+
+	return own->under;
+}
+
 struct kube_cluster *kube_cluster_next(struct backend *b, struct kube_cluster *c)
 {
 	struct kube_cluster *own = b->cluster;

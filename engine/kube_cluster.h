@@ -23,6 +23,7 @@ struct kube_cluster {
 		backend_cancel_cb *cancelled;
 		void *arg;
 	} told;
+	const struct backend_ops *under; /* of the lab's own: who does what stays on this machine */
 	struct kube_api *api;
 	struct kube_exec *exec;  /* programs in pods; NULL: could not be opened, exec_error says why */
 	struct cl_err exec_error;
@@ -41,6 +42,8 @@ struct kube_cluster {
 
 struct kube_cluster *kube_cluster_new(const char *lab);
 void kube_cluster_free(struct kube_cluster *c);
+/* Builds, dev containers, the edge: calls of the backend `local`, or of `sim`. */
+const struct backend_ops *kube_cluster_under(const struct backend *b);
 /* The one after it, but those that were dropped; NULL at the end. */
 struct kube_cluster *kube_cluster_next(struct backend *b, struct kube_cluster *c);
 /* The cluster of a target; CL_NOT_FOUND.  Any thread; never freed before the backend. */

@@ -19,6 +19,7 @@
 #include "engine/edge.h"
 #include "engine/kube_cluster.h"
 #include "engine/kube_log.h"
+#include "engine/kube_stray.h"
 #include "engine/repository.h"
 
 #define JOB_FREE_MS 60000
@@ -33,7 +34,7 @@ static int image_digest(struct backend *b, const char *image, char *out, size_t 
 
 	if (strncmp(image, "sha256:", 7) == 0)
 		return mem_copy_str(out, size, image);
-	if (backend_local_ops.image_list(b, &list, err) != 0)
+	if (kube_cluster_under(b)->image_list(b, &list, err) != 0)
 		return -1;
 	for (size_t i = 0; rc != 0 && i < list.n; i++)
 		if (strcmp(list.items[i].id, image) == 0 && strcmp(list.items[i].tag, "latest") == 0)
@@ -83,13 +84,13 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 	pthread_mutex_unlock(&c->lock);
 	if (ref)
 		return ref;
-	if (!repository_have()) {
+	if (!repository_have() && kube_cluster_under(b) == &backend_local_ops) {
 		err_set(err, CL_PRECONDITION, "kubernetes: pods need a repository to pull from");
 		err_hint(err, "./lab up starts one, or set registry.url");
 		return NULL;
 	}
 	if (!image_stored(b, s->image, repository, tag, digest, &sure) &&
-	    backend_local_ops.image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
+	    kube_cluster_under(b)->image_push(b, s->image, repository, tag, job, digest, sizeof(digest), err))
 		return NULL;
 	ref = mem_printf("%s/%s@%s", c->registry, repository, digest);
 	pthread_mutex_lock(&c->lock);
@@ -188,19 +189,21 @@ static int route(struct backend *b, const struct backend_env *e, const char *add
 	if (!e->route || !address[0] || !has_web(e))
 		return 0;
 	buf_init(&in, 65536);
-	rc = backend_local_ops.route_list(b, e->route, "web", &in, err);
+	rc = kube_cluster_under(b)->route_list(b, e->route, "web", &in, err);
 	for (char *line = in.data, *next; rc == 0 && line && *line; line = next) {
 		size_t n = strcspn(line, "\n");
 
 		next = line + n + (line[n] == '\n');
 		line[n] = '\0';
 		if (strcmp(line, name) != 0)
-			rc = backend_local_ops.route_drain(b, e->route, "web", line, 0, err);
+			rc = kube_cluster_under(b)->route_drain(b, e->route, "web", line, 0, err);
 	}
 	buf_clear(&in);
 	if (rc == 0)
-		rc = edge_service_add(e->route->slot, "web", name, address, web->spec.port, err);
-	return rc == 0 ? backend_local_ops.route_set(b, e->route, err) : -1;
+		rc = kube_cluster_under(b) == &backend_local_ops ? edge_service_add(e->route->slot, "web", name, address,
+		    web->spec.port, err) : kube_cluster_under(b)->route_add(b, e->route, "web", name, address,
+		    web->spec.port, err);
+	return rc == 0 ? kube_cluster_under(b)->route_set(b, e->route, err) : -1;
 }
 
 /* A server that does not answer is asked again the next time. */
@@ -324,6 +327,8 @@ int kube_env_ready(struct backend *b, const struct backend_env *e, struct cl_err
 {
 	cl_autofree char *name = web_name(e);
 
+	if (kube_cluster_under(b) != &backend_local_ops) /* its edge checks nothing */
+		return 0;
 	return e->route && has_web(e) ? edge_server_up(e->route->slot, "web", name, err) : 0;
 }
 
@@ -436,6 +441,8 @@ int kube_env_look(struct backend *b, const struct backend_env *e,
 		kube_state_read(&c->state, e, pods, controllers, out);
 		pthread_mutex_unlock(&c->lock);
 	}
+	if (rc == 0 && out->complete && kube_stray_likely(e, pods, controllers))
+		(void)kube_stray_remove(c->api, ns, pods);
 	json_decref(pods);
 	json_decref(sets);
 	json_decref(controllers);
@@ -443,6 +450,7 @@ int kube_env_look(struct backend *b, const struct backend_env *e,
 		prune(c, e, ns, selector);
 	return rc;
 }
+
 /* --- removing --------------------------------------------------------------------------------- */
 
 static int remove_kind(struct kube_cluster *c, const char *kind, const char *ns, const char *selector,
@@ -495,7 +503,7 @@ int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
 	kube_cluster_namespace(c, ns, sizeof(ns), e->owner, e->env);
 	kube_manifest_selector(selector, sizeof(selector), c->lab, e->project, e->env);
 	if (rc == 0 && e->route)
-		rc = backend_local_ops.route_drain(b, e->route, "web", name, 0, err);
+		rc = kube_cluster_under(b)->route_drain(b, e->route, "web", name, 0, err);
 	budget = rc == 0 ? disruption(c) : NULL;
 	if (budget)
 		rc = remove_kind(c, strcmp(budget, "policy/v1") == 0 ? "PodDisruptionBudget" :

@@ -3,7 +3,8 @@
  *
  *   kick (something else is wanted) ──► interrupt the pass that runs, start the next at once
  *   poke (the backend told of a change) ──► one more pass after the one that runs
- *   tick (every engine.reconcile_ms) ──► a pass where none ran lately
+ *   tick (every engine.reconcile_ms) ──► a pass where none ran lately: the round, which leaves half of the threads
+ *                                        to those that somebody waits for
  *
  * One timer waits for the soonest of all that is due; what is due later than now is looked at in steps of
  * RECONCILE_STEP_MS, so that many entries wake the loop together.
@@ -25,6 +26,7 @@
 #include "engine/store_project.h"
 
 #define RECONCILE_STEP_MS 100
+#define RECONCILE_ROUNDS 16 /* passes at once that nobody asked for; there are 32 threads */
 
 struct reconcile_change {
 	struct backend_change change;
@@ -42,6 +44,8 @@ static void reconcile_watch_cb(void *arg, const struct backend_change *c);
 static void reconcile_post_state(struct reconcile *rc, bool up, const char *why);
 static void reconcile_change(struct engine *e, void *arg);
 static void reconcile_poke(struct engine *e, const char *name);
+static struct reconcile_entry *reconcile_of(const struct reconcile *rc, int64_t project);
+static struct reconcile_entry *reconcile_of_next(const struct reconcile_entry *x);
 static bool reconcile_stopped(void *arg);
 static void reconcile_handle_closed_cb(uv_handle_t *h);
 static void reconcile_sweep(struct engine *e, void *arg);
@@ -116,6 +120,7 @@ void reconcile_close(struct engine *e)
 		mem_free(x->items);
 		mem_free(x);
 	}
+	hash_clear(&rc->by_project);
 	stacks_close(e);
 	mem_free(rc);
 	e->reconcile = NULL;
@@ -170,14 +175,15 @@ void reconcile_wake(struct engine *e)
 
 bool reconcile_forget(struct engine *e, int64_t project)
 {
+	struct reconcile *rc = e->reconcile;
 	bool idle = true;
 
-	for (struct reconcile_entry *x = e->reconcile->entries; x != NULL; x = x->next)
-		if (x->project == project) {
-			x->forgotten = true;
-			atomic_store(&x->interrupt, true);
-			idle = idle && !x->running;
-		}
+	for (struct reconcile_entry *x = reconcile_of(rc, project); x != NULL; x = reconcile_of_next(x)) {
+		rc->envs -= !x->forgotten && strcmp(x->env, "ide") != 0;
+		x->forgotten = true;
+		atomic_store(&x->interrupt, true);
+		idle = idle && !x->running;
+	}
 	return idle;
 }
 
@@ -240,10 +246,11 @@ void reconcile_explain(struct engine *e, int64_t project, const char *env, const
 struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, const char *env,
     bool make)
 {
+	struct reconcile *rc = e->reconcile;
 	struct reconcile_entry *x;
 
-	for (x = e->reconcile->entries; x != NULL; x = x->next)
-		if (x->project == project && strcmp(x->env, env) == 0)
+	for (x = reconcile_of(rc, project); x != NULL; x = reconcile_of_next(x))
+		if (strcmp(x->env, env) == 0)
 			return x;
 	if (!make)
 		return NULL;
@@ -251,10 +258,19 @@ struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, 
 	x->e = e;
 	x->project = project;
 	(void)mem_copy_str(x->env, sizeof(x->env), env);
-	x->next = e->reconcile->entries;
-	e->reconcile->entries = x;
+	x->next = rc->entries;
+	rc->entries = x;
+	rc->envs += strcmp(env, "ide") != 0;
+	hash_add(&rc->by_project, &x->by_project, hash_number((uint64_t)project));
 	reconcile_wake(e);
 	return x;
+}
+
+int64_t reconcile_round_ms(const struct reconcile *rc)
+{
+	int64_t spread = rc->envs * rc->e->backend.ops->round_ms;
+
+	return spread > rc->reconcile_ms ? spread : rc->reconcile_ms;
 }
 
 struct reconcile_item *reconcile_entry_item(struct reconcile_entry *x, const char *tier, int n,
@@ -279,18 +295,38 @@ struct reconcile_item *reconcile_entry_item(struct reconcile_entry *x, const cha
 
 void reconcile_entry_done(struct reconcile_entry *x, int64_t pause_ms)
 {
+	struct reconcile *rc = x->e->reconcile;
+	bool others = x->round && rc->rounds >= RECONCILE_ROUNDS; /* waited for this one to end */
+
 	x->running = false;
-	x->e->reconcile->running--;
+	rc->running--;
+	rc->rounds -= x->round;
+	x->round = false;
 	if (x->again || x->kicked != x->passing)
 		pause_ms = 0;
 	x->again = false;
-	x->wake_ms = clock_ms() + pause_ms;
-	reconcile_due(x->e->reconcile, x->wake_ms);
+	x->wake_ms = pause_ms > 0 ? clock_ms() + pause_ms : 0;
+	reconcile_due(rc, others ? 0 : x->wake_ms);
+}
+
+/* A project's entries; no two projects have one hash. */
+static struct reconcile_entry *reconcile_of(const struct reconcile *rc, int64_t project)
+{
+	struct hash_node *n = hash_first(&rc->by_project, hash_number((uint64_t)project));
+
+	return n != NULL ? HASH_OF(n, struct reconcile_entry, by_project) : NULL;
+}
+
+static struct reconcile_entry *reconcile_of_next(const struct reconcile_entry *x)
+{
+	struct hash_node *n = hash_next(&x->by_project);
+
+	return n != NULL ? HASH_OF(n, struct reconcile_entry, by_project) : NULL;
 }
 
 static int reconcile_env_cb(void *arg, const struct store_env *row)
 {
-	(void)reconcile_entry_find(arg, row->project, row->name, true);
+	reconcile_entry_find(arg, row->project, row->name, true)->wake_ms = 1; /* long ago; not asked for */
 	return 0;
 }
 
@@ -337,9 +373,11 @@ static void reconcile_tick_cb(uv_timer_t *t)
 		return;
 	next = rc->hooks.tick(rc->e);
 	for (struct reconcile_entry *x = rc->entries; x != NULL; x = x->next) {
-		if (reconcile_waits(x) && x->wake_ms <= now)
+		bool later = x->wake_ms != 0 && rc->rounds >= RECONCILE_ROUNDS; /* woken when one of these ends */
+
+		if (reconcile_waits(x) && x->wake_ms <= now && !later)
 			reconcile_begin(x);
-		if (reconcile_waits(x) && x->wake_ms < next)
+		if (reconcile_waits(x) && x->wake_ms < next && !(later && x->wake_ms <= now))
 			next = x->wake_ms;
 	}
 	reconcile_due(rc, next);
@@ -351,6 +389,8 @@ static void reconcile_begin(struct reconcile_entry *x)
 
 	x->passing = x->kicked;
 	x->running = true;
+	x->round = x->wake_ms != 0;
+	x->e->reconcile->rounds += x->round;
 	atomic_store(&x->interrupt, false);
 	x->e->reconcile->running++;
 	if (ide ? reconcile_dev_start(x) : reconcile_env_start(x))
@@ -456,6 +496,12 @@ static void reconcile_change(struct engine *e, void *arg)
 	mem_free(n);
 }
 
+static void reconcile_poke_one(struct reconcile_entry *x)
+{
+	x->again = x->running;
+	x->wake_ms = 0;
+}
+
 /* "p12-prod-was-3-r7" or "p12-dev"; "" = everything. */
 static void reconcile_poke(struct engine *e, const char *name)
 {
@@ -471,12 +517,15 @@ static void reconcile_poke(struct engine *e, const char *name)
 		else if (n < sizeof(env))
 			memcpy(env, end + 1, n);
 	}
-	for (struct reconcile_entry *x = e->reconcile->entries; x != NULL; x = x->next) {
-		if (name[0] != '\0' && (x->project != project || strcmp(x->env, env) != 0))
-			continue;
-		x->again = x->running;
-		x->wake_ms = 0;
-		if (name[0] == '\0' && !x->running)
+	if (name[0] != '\0') {
+		struct reconcile_entry *x = reconcile_entry_find(e, project, env, false);
+
+		if (x != NULL)
+			reconcile_poke_one(x);
+	}
+	for (struct reconcile_entry *x = e->reconcile->entries; name[0] == '\0' && x != NULL; x = x->next) {
+		reconcile_poke_one(x);
+		if (!x->running)
 			x->memory.route_set = false; /* the edge may be a new one */
 	}
 	reconcile_wake(e);

@@ -243,14 +243,16 @@ static void env_items(struct reconcile_entry *x)
 	}
 }
 
-/* How long until the next look: the usual pause, sooner when something is held back. */
+/* How long until the next look: the usual round, soon and then less often after failures, sooner when something is held back. */
 static int64_t env_pause(const struct env_pass *p)
 {
-	int64_t pause = reconcile_pause_ms(p->x->e->reconcile->reconcile_ms, p->s.r.result != ROLLOUT_OK), now = clock_ms();
+	const struct reconcile *rc = p->x->e->reconcile;
+	bool well = p->s.r.result == ROLLOUT_OK;
+	int64_t pause = well ? reconcile_round_ms(rc) : reconcile_pause_ms(rc->reconcile_ms, true), now = clock_ms();
 
 	if (p->s.r.result == ROLLOUT_AGAIN || (p->s.r.result == ROLLOUT_FAILED && p->x->fails < 2))
 		return 0;
-	if (p->s.r.result != ROLLOUT_OK)
+	if (!well)
 		for (int i = 1; i < p->x->fails && pause < RECONCILE_PAUSE_MAX_MS; i++)
 			pause *= 2;
 	for (size_t i = 0; i < p->x->memory.nslots; i++) {
@@ -259,7 +261,7 @@ static int64_t env_pause(const struct env_pass *p)
 		if (left > 0 && left < pause)
 			pause = left;
 	}
-	return pause < RECONCILE_PAUSE_MAX_MS ? pause : RECONCILE_PAUSE_MAX_MS;
+	return well || pause < RECONCILE_PAUSE_MAX_MS ? pause : RECONCILE_PAUSE_MAX_MS;
 }
 
 /* --- notes: from the worker to the loop ------------------------------------------------------- */

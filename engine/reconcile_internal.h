@@ -2,6 +2,7 @@
 #ifndef ENGINE_RECONCILE_INTERNAL_H
 #define ENGINE_RECONCILE_INTERNAL_H
 
+#include "base/hash.h"
 #include "engine/rollout.h"
 
 struct reconcile_item {        /* one instance as shown */
@@ -14,10 +15,12 @@ struct reconcile_item {        /* one instance as shown */
 
 struct reconcile_entry {
 	struct reconcile_entry *next;
+	struct hash_node by_project;
 	struct engine *e;
 	int64_t project;
 	char env[8];             /* dev, prod, ide */
 	bool running;            /* a pass runs: memory is the worker's */
+	bool round;              /* nobody asked for it */
 	bool again;              /* something happened meanwhile */
 	bool forgotten;
 	uint64_t kicked;         /* number of the pass asked for last */
@@ -39,12 +42,15 @@ struct reconcile {
 	struct engine *e;
 	struct reconcile_hooks hooks;
 	struct reconcile_entry *entries;
+	struct hash by_project;  /* of entries */
+	int64_t envs;            /* entries that are environments */
 	uv_timer_t tick;
 	int64_t due_ms;          /* clock_ms() when it comes, INT64_MAX = it rests */
 	uv_thread_t watcher;
 	bool watching;
 	atomic_bool stop;
 	int running;             /* passes on worker threads */
+	int rounds;              /* of these: that nobody asked for */
 	int reconcile_ms;
 	int open_handles;
 };
@@ -56,6 +62,9 @@ bool reconcile_dev_start(struct reconcile_entry *x);
 void reconcile_entry_done(struct reconcile_entry *x, int64_t pause_ms);
 struct reconcile_item *reconcile_entry_item(struct reconcile_entry *x, const char *tier, int n,
     int release, bool make);
+/* How long until an environment that is as wanted is looked at again: engine.reconcile_ms, longer where there are so many
+ * that looking at all of them would keep the backend busy. */
+int64_t reconcile_round_ms(const struct reconcile *rc);
 struct reconcile_entry *reconcile_entry_find(struct engine *e, int64_t project, const char *env,
     bool make);
 

@@ -48,6 +48,26 @@ class Relay:
         self.listener.close()
 
 
+class FakeCluster:
+    """A control plane of its own, whose nodes are kwok's (tests/cluster/fake); `with` gives the path of its kubeconfig."""
+
+    def __init__(self, nodes=1):
+        self.nodes, self.dir = nodes, pathlib.Path(f"/var/lib/codinglab-fake-{os.getpid()}")
+
+    def run(self, *args):
+        return subprocess.run([pathlib.Path(__file__).parent.parent / "cluster/fake", *args], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def __enter__(self):
+        p = self.run("up", self.dir, str(self.nodes))
+        if p.returncode:
+            self.__exit__()
+            raise AssertionError(f"tests/cluster/fake: exit {p.returncode}\n{p.stdout}{p.stderr}")
+        return p.stdout.split("\n")[-2]
+
+    def __exit__(self, *exc):
+        self.run("down", self.dir)
+
+
 class KubeLab(Lab):
     def __init__(self, **more):
         self.registry, self.outer = free_port(), free_port()

@@ -210,7 +210,7 @@ class Lab:
             for f in sorted((self.dir / "s/log").glob("*.log")):
                 print(f"--- {f.name} ---\n" + "\n".join(f.read_text(errors="replace").split("\n")[-40:]))
         subprocess.run([ROOT / "lab", "down"], env=self.env, capture_output=True)
-        if self.backend != "sim":
+        if "sim" not in self.backend:
             self.purge()
         self.unmount()
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -222,7 +222,7 @@ class Lab:
 
     def up(self, *args):
         p = subprocess.run([ROOT / "lab", "up", "--bin", self.bin, "--port", str(self.port), "--edge-port", str(self.edge_port), "--backend",
-                            self.backend, "--key", f"{self.admin.key}.pub", "--wait-images" if self.backend != "sim" else "--no-images",
+                            self.backend, "--key", f"{self.admin.key}.pub", "--wait-images" if "sim" not in self.backend else "--no-images",
                             "--images", self.images, *self.up_args, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200 * PATIENCE)
         if p.returncode:
             raise AssertionError(f"lab up: exit {p.returncode}\n{p.stdout}{p.stderr}")

@@ -5,6 +5,7 @@
  */
 #include "engine/deploy.h"
 #include "engine/manifest.h"
+#include "engine/reconcile.h"
 #include "engine/status.h"
 #include "tests/unit/engine/world.h"
 #include "engine/reconcile_internal.h"
@@ -425,6 +426,36 @@ static void test_let_go(void **state)
 	}
 }
 
+/* A backend that every look costs is asked less often about each, the more there are. */
+static void test_rounds_are_spread(void **state)
+{
+	struct world *w = *state;
+	struct reconcile *rc = w->e.reconcile;
+	struct backend_ops slow = *w->e.backend.ops;
+	int64_t envs = rc->envs;
+
+	assert_int_equal(reconcile_round_ms(rc), rc->reconcile_ms);
+	slow.round_ms = 250;
+	w->e.backend.ops = &slow;
+	for (int64_t p = 1000; p < 1040; p++) {
+		(void)reconcile_entry_find(&w->e, p, "dev", true);
+		(void)reconcile_entry_find(&w->e, p, "prod", true);
+		(void)reconcile_entry_find(&w->e, p, "ide", true);
+		assert_ptr_equal(reconcile_entry_find(&w->e, p, "prod", true), reconcile_entry_find(&w->e, p, "prod", false));
+	}
+	assert_null(reconcile_entry_find(&w->e, 1040, "prod", false));
+	assert_int_equal(rc->envs, envs + 80);
+	rc->reconcile_ms = 15000;
+	assert_int_equal(reconcile_round_ms(rc), (envs + 80) * 250);
+	rc->reconcile_ms = 60000;
+	assert_int_equal(reconcile_round_ms(rc), 60000);
+	for (int64_t p = 1000; p < 1040; p++)
+		assert_true(reconcile_forget(&w->e, p));
+	assert_true(reconcile_forget(&w->e, 1000)); /* no second time */
+	assert_int_equal(rc->envs, envs);
+	w->e.backend.ops = &backend_sim_ops;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,7 +465,7 @@ int main(void)
 		WORLD_TEST(test_first_ship_fails), WORLD_TEST(test_conflict),
 		WORLD_TEST(test_scale_while_shipping), WORLD_TEST(test_killed_instance),
 		WORLD_TEST(test_cancel), WORLD_TEST(test_dev_container),
-		WORLD_TEST(test_remove_project), WORLD_TEST(test_status),
+		WORLD_TEST(test_remove_project), WORLD_TEST(test_status), WORLD_TEST(test_rounds_are_spread),
 		WORLD_TEST(test_backend_down),
 	};
 
