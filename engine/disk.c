@@ -19,6 +19,8 @@
 #define DISK_GREW (INT64_C(1) << 20)      /* less is no growth: a shell's history, a log's line */
 #define DISK_FILLER (INT64_C(64) << 20)   /* between two looks, with the disk nearly full */
 #define DISK_FELL (INT64_C(512) << 20)    /* of the disk's free room since the round began */
+#define DISK_QUIET (INT64_C(4) << 20)     /* nobody wrote more than that since the round began */
+#define DISK_REST_MS 3000                 /* so long is the least pause then */
 
 struct disk_note {
 	struct disk_note *next;
@@ -33,6 +35,7 @@ struct disk {
 	int64_t limit, reserve;
 	int64_t turn;        /* the project measured last */
 	int64_t next_ms;     /* clock_ms() of the next turn */
+	int64_t rest_ms;     /* the same while nobody writes */
 	int64_t round_free;  /* free room when this round began */
 	bool working, closed;
 };
@@ -57,6 +60,13 @@ enum disk_verdict disk_judge(const struct disk_look *l)
 	if (l->reserve > 0 && l->left < l->reserve && grew >= DISK_FILLER)
 		return DISK_FILLS;
 	return DISK_FINE;
+}
+
+enum disk_pace disk_pace(int64_t room, int64_t before, int64_t reserve)
+{
+	if (room < reserve || before - room > DISK_FELL)
+		return DISK_HURRIES;
+	return before - room > DISK_QUIET ? DISK_MEASURES : DISK_RESTS;
 }
 
 int64_t disk_pause_ms(int64_t took_ms, bool hurry)
@@ -163,11 +173,16 @@ static int64_t disk_free(void)
 	return (int64_t)s.f_bavail * (int64_t)s.f_frsize;
 }
 
-static bool disk_hurries(const struct disk *d)
+static enum disk_pace disk_pace_now(const struct disk *d)
 {
-	int64_t room = disk_free();
+	return disk_pace(disk_free(), d->round_free, d->reserve);
+}
 
-	return room < d->reserve || d->round_free - room > DISK_FELL;
+static bool disk_is_due(const struct disk *d)
+{
+	enum disk_pace pace = disk_pace_now(d);
+
+	return pace == DISK_HURRIES || clock_ms() >= (pace == DISK_RESTS ? d->rest_ms : d->next_ms);
 }
 
 static void disk_tick_cb(uv_timer_t *t)
@@ -176,7 +191,7 @@ static void disk_tick_cb(uv_timer_t *t)
 	struct disk_job *j;
 	int64_t project;
 
-	if (d->working || d->e->stopping || (clock_ms() < d->next_ms && !disk_hurries(d)))
+	if (d->working || d->e->stopping || !disk_is_due(d))
 		return;
 	project = reconcile_dev_next(d->e, d->turn);
 	if (project == 0) { /* a round is over */
@@ -234,7 +249,8 @@ static void disk_done(struct engine *e, void *arg)
 	struct disk_job *j = arg;
 
 	d->working = false;
-	d->next_ms = clock_ms() + disk_pause_ms(j->took_ms, disk_hurries(d));
+	d->next_ms = clock_ms() + disk_pause_ms(j->took_ms, disk_pace_now(d) == DISK_HURRIES);
+	d->rest_ms = clock_ms() + DISK_REST_MS;
 	if (j->err.code != CL_OK) {
 		disk_forget(d, j->project); /* it may be gone; what was known is old */
 		log_debug("disk of project %" PRId64 ": %s", j->project, j->err.message);

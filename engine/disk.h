@@ -1,6 +1,7 @@
 /*
  * Room on the disk.  The files of projects whose dev container runs are measured in turn, in a twentieth
- * of one core's time; all of it, as long as the disk is nearly full or fills quickly.  A dev container
+ * of one core's time; all of it, as long as the disk is nearly full or fills quickly, and seldom while its
+ * free room stays as it is.  A dev container
  * that wrote more than its project may have (disk.project_mb), or that goes on writing while less is left
  * than disk.reserve_mb, is stopped with the reason; its files stay, and its people may start it again to
  * remove some: only one that goes on growing is stopped again.
@@ -36,6 +37,9 @@ struct disk_look {
 };
 enum disk_verdict { DISK_FINE, DISK_OVER, DISK_FILLS };
 enum disk_verdict disk_judge(const struct disk_look *l);
+/* How eagerly to measure: free room now and when the round began, what is to stay free; bytes. */
+enum disk_pace { DISK_RESTS, DISK_MEASURES, DISK_HURRIES };
+enum disk_pace disk_pace(int64_t room, int64_t before, int64_t reserve);
 /* Pause until the next project's turn, ms: hurry = the disk is nearly full or fills quickly. */
 int64_t disk_pause_ms(int64_t took_ms, bool hurry);
 

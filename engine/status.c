@@ -1,7 +1,7 @@
 /*
  * Status joins three sources: the store (what is wanted), the entries of reconcile (what was seen) and
- * a sample (what was measured).  Samples are taken on demand, and every 2 s while someone listens to
- * the events of the project.
+ * a sample (what was measured).  Samples are taken on demand, and every 2 s while someone asks for them
+ * and listens to the events of the project.
  */
 #include "engine/status.h"
 
@@ -71,8 +71,7 @@ void status_open(struct engine *e)
 
 	f->e = e;
 	f->timer.data = f;
-	(void)uv_timer_init(e->loop, &f->timer);
-	(void)uv_timer_start(&f->timer, status_feed_cb, STATUS_FEED_MS, STATUS_FEED_MS);
+	(void)uv_timer_init(e->loop, &f->timer); /* it runs while somebody wants figures */
 	e->status = f;
 }
 
@@ -292,6 +291,18 @@ void status_wanted(struct engine *e, int64_t project)
 	}
 	f->wanted[at].project = project;
 	f->wanted[at].at_ms = clock_ms();
+	if (!e->stopping && !uv_is_active((uv_handle_t *)&f->timer))
+		(void)uv_timer_start(&f->timer, status_feed_cb, STATUS_FEED_MS, STATUS_FEED_MS);
+}
+
+static bool status_any_wanted(const struct status_feed *f)
+{
+	int64_t since = clock_ms() - STATUS_WANTED_MS;
+
+	for (size_t i = 0; i < STATUS_WANTED; i++)
+		if (f->wanted[i].project != 0 && f->wanted[i].at_ms > since)
+			return true;
+	return false;
 }
 
 static bool status_wanted_lately(const struct status_feed *f, int64_t project)
@@ -321,7 +332,9 @@ static void status_feed_cb(uv_timer_t *t)
 {
 	struct status_feed *f = t->data;
 
-	if (f->taking == 0 && !f->e->stopping) /* a slow backend gets no second question on top */
+	if (!status_any_wanted(f))
+		(void)uv_timer_stop(t);
+	else if (f->taking == 0 && !f->e->stopping) /* a slow backend gets no second question on top */
 		(void)store_env_each(f->e->store, 0, status_feed_env_cb, f, NULL);
 }
 

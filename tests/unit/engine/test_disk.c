@@ -74,6 +74,18 @@ static void measuring_takes_a_twentieth_of_the_time(void **state)
 	assert_int_equal(disk_pause_ms(INT64_MAX, false), 30000); /* and a slow disk is still looked at */
 }
 
+static void while_nobody_writes_little_is_measured(void **state)
+{
+	assert_int_equal(disk_pace(5000 * MB, 5000 * MB, 1000 * MB), DISK_RESTS);
+	assert_int_equal(disk_pace(4997 * MB, 5000 * MB, 1000 * MB), DISK_RESTS);
+	assert_int_equal(disk_pace(9000 * MB, 5000 * MB, 1000 * MB), DISK_RESTS); /* somebody cleaned up */
+	assert_int_equal(disk_pace(4990 * MB, 5000 * MB, 1000 * MB), DISK_MEASURES);
+	assert_int_equal(disk_pace(4400 * MB, 5000 * MB, 1000 * MB), DISK_HURRIES);
+	assert_int_equal(disk_pace(999 * MB, 999 * MB, 1000 * MB), DISK_HURRIES);
+	assert_int_equal(disk_pace(0, 0, 0), DISK_RESTS);
+	assert_int_equal(disk_pace(INT64_MAX, INT64_MAX, 1000 * MB), DISK_RESTS); /* it cannot be asked */
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static struct store_project project_of(struct world *w)
@@ -217,6 +229,7 @@ int main(void)
 		cmocka_unit_test(who_cleans_up_beyond_the_limit_goes_on),
 		cmocka_unit_test(a_nearly_full_disk_stops_who_fills_it),
 		cmocka_unit_test(measuring_takes_a_twentieth_of_the_time),
+		cmocka_unit_test(while_nobody_writes_little_is_measured),
 		W(a_filler_is_stopped_told_and_may_clean_up),
 		W(the_disk_that_fills_stops_its_filler),
 		W(what_cannot_be_measured_is_not_judged),
