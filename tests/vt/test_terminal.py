@@ -348,6 +348,83 @@ def test_two_tabs_and_the_prefix():
         d.expect("^[OP")
 
 
+def bar(d):
+    return d.rows_text()[-1]
+
+
+def test_the_bar_follows_the_program():
+    """Titles and key bar are drawn when they say something else, and only then: whoever types sees the rest stay."""
+    with terminal() as (s, d):
+        d.settle()
+        before = bar(d)
+        for name in ("one", "two", "a-longer-name", "two"):
+            d.type(f"printf '\\033]2;ti''tle-%s\\007' {name}<Enter>")
+            d.expect(f"title-{name}")
+            assert bar(d).endswith(f"title-{name}"), bar(d)
+        assert "title-one" not in "".join(d.rows_text())
+        d.type("printf '\\033]2;\\007'<Enter>")
+        d.expect_not("title-two")
+        assert bar(d) == before, (bar(d), before)
+        d.type("printf '\\033]2;한''글 \\033[31mred\\007'<Enter>")  # what is no title shows as nothing
+        d.settle()
+        assert "\x1b" not in bar(d)
+
+
+def test_the_bar_shows_what_keys_do_now():
+    with terminal() as (s, d):
+        d.settle()
+        typing = bar(d)
+        d.type("<C-]>")
+        d.settle()
+        prefix = bar(d)
+        assert prefix != typing, prefix
+        d.type("<Esc>")
+        d.settle()
+        assert bar(d) == typing, (bar(d), typing)
+        d.type("<C-]><F3>")
+        d.settle()
+        tree = bar(d)
+        assert tree not in (typing, prefix), tree
+        d.type("<F4>")
+        d.settle()
+        assert bar(d) == typing, (bar(d), typing)
+        s.engine.event("online", 1, "", {"online": 7})
+        d.expect("7 online")
+        d.type("echo a''b<Enter>")
+        d.expect("ab")
+        assert "7 online" in bar(d), bar(d)
+        s.engine.event("online", 1, "", {"online": 1})
+        d.expect_not("online")
+
+
+def test_titles_of_tabs_follow_focus_and_end():
+    with terminal() as (s, d):
+        def tabs():
+            row = next(i for i, r in enumerate(d.rows_text()) if "1 shell" in r)
+            line = d.row(row + 1)
+            return row, line.index("1 shell")
+
+        d.settle()
+        y, x = tabs()
+        here = d.screen.buffer[y][x].fg
+        d.type("<C-]><F3>")
+        d.settle()
+        away = d.screen.buffer[y][x].fg
+        assert here != away, here
+        d.type("<F4>")
+        d.settle()
+        assert d.screen.buffer[y][x].fg == here
+        d.type("<C-]>")
+        d.type("c")
+        d.expect("2 shell")
+        assert d.screen.buffer[y][x].fg not in (here, away), "the first tab is not the shown one"
+        d.type("exit 3<Enter>")
+        d.expect("2 shell: exited 3")
+        d.type("q")
+        d.expect_not("2 shell")
+        assert d.screen.buffer[y][x].fg == here
+
+
 def test_paste():
     with terminal() as (s, d):
         d.raw_input(b"\x1b[200~echo on''e\necho tw''o\n\x1b[201~")  # sh has no bracketed paste
