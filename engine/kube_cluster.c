@@ -28,6 +28,7 @@ struct kube_cluster *kube_cluster_new(const char *lab)
 	c->disruption = "";
 	c->pushed = json_object();
 	c->known = json_object();
+	c->applied = json_object();
 	c->pruned = json_object();
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
@@ -43,6 +44,7 @@ void kube_cluster_free(struct kube_cluster *c)
 	mem_free(c->password);
 	json_decref(c->pushed);
 	json_decref(c->known);
+	json_decref(c->applied);
 	json_decref(c->pruned);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "engine/backend_local.h"
 #include "engine/edge.h"
+#include "engine/kube_apply.h"
 #include "engine/kube_cluster.h"
 #include "engine/kube_log.h"
 #include "engine/kube_stray.h"
@@ -101,70 +102,6 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 }
 
 /* --- applying --------------------------------------------------------------------------------- */
-
-
-static const char *tier_of(const json_t *o)
-{
-	const char *tier = json_string_value(json_object_get(json_object_get(json_object_get(o,
-	    "metadata"), "labels"), "codinglab/tier"));
-
-	return tier ? tier : "";
-}
-
-/* nginx looks its upstream up once, when it starts: a Service that was deleted and came back has
- * another address, so the pods of Web carry its uid and are rolled when it is another. */
-static void note_upstream(json_t *web, const char *uid)
-{
-	json_t *template = json_object_get(json_object_get(web, "spec"), "template");
-
-	json_object_set_new(json_object_get(template, "metadata"), "annotations", json_pack("{s:s}",
-	    "codinglab/upstream", uid));
-}
-
-/* A Deployment that says no number is the autoscaler's. */
-static int let_replicas(struct kube_cluster *c, const json_t *o, struct cl_err *err)
-{
-	const json_t *meta = json_object_get(o, "metadata");
-
-	if (strcmp(json_string_value(json_object_get(o, "kind")), "Deployment") != 0 ||
-	    json_object_get(json_object_get(o, "spec"), "replicas"))
-		return 0;
-	return kube_api_let_replicas(c->api, json_string_value(json_object_get(meta, "namespace")),
-	    json_string_value(json_object_get(meta, "name")), err);
-}
-
-static int apply_all(struct kube_cluster *c, const json_t *list, char *address, size_t size,
-    struct cl_err *err)
-{
-	char upstream[64] = "";
-	json_t *o, *out;
-	size_t i;
-
-	json_array_foreach(list, i, o) {
-		const char *kind = json_string_value(json_object_get(o, "kind")), *tier = tier_of(o);
-
-		out = NULL;
-		if (strcmp(kind, "Deployment") == 0 && strcmp(tier, "web") == 0)
-			note_upstream(o, upstream);
-		if (kube_cluster_check(c, o, err) != 0 || let_replicas(c, o, err) != 0 ||
-		    kube_api_apply(c->api, o, false, &out, err) != 0)
-			return -1;
-		if (address && strcmp(kind, "Service") == 0 && strcmp(tier, "web") == 0) {
-			const char *ip = json_string_value(json_object_get(json_object_get(out, "spec"),
-			    "clusterIP"));
-
-			(void)mem_copy_str(address, size, ip ? ip : "");
-		}
-		if (strcmp(kind, "Service") == 0 && strcmp(tier, "was") == 0) {
-			const char *uid = json_string_value(json_object_get(json_object_get(out, "metadata"),
-			    "uid"));
-
-			(void)mem_copy_str(upstream, sizeof(upstream), uid ? uid : "");
-		}
-		json_decref(out);
-	}
-	return 0;
-}
 
 /* What the edge calls the Web tier's Service. */
 static char *web_name(const struct backend_env *e)
@@ -309,13 +246,16 @@ int kube_env_apply(struct backend *b, const struct backend_env *e,
 {
 	json_t *list = objects_of(b, e, job, err);
 	struct kube_cluster *c = list ? kube_cluster_find(b, e->target, err) : NULL;
+	cl_autofree char *name = mem_printf("%" PRId64 "/%s", e->project, e->env);
 	char address[64] = "";
 	int rc = c ? kube_cluster_enter(c, list, err) : -1;
 
 	if (rc == 0)
 		rc = remove_autoscalers(c, e, err);
 	if (rc == 0)
-		rc = apply_all(c, list, address, sizeof(address), err);
+		kube_apply_first(c, name, list);
+	if (rc == 0)
+		rc = kube_apply_all(c, name, list, address, sizeof(address), err);
 	if (rc == 0)
 		rc = route(b, e, address, err);
 	json_decref(list);
@@ -338,7 +278,7 @@ static void unsaid_cb(void *arg, const char *line, size_t len)
 {
 }
 
-/* As apply_all() does it: Web carries the uid of the Service that it asks. */
+/* As kube_apply_all() does it: Web carries the uid of the Service that it asks. */
 static int note_upstream_of(struct kube_cluster *c, const json_t *service, json_t *list, struct cl_err *err)
 {
 	const json_t *meta = json_object_get(service, "metadata");
@@ -353,8 +293,8 @@ static int note_upstream_of(struct kube_cluster *c, const json_t *service, json_
 	uid = json_string_value(json_object_get(json_object_get(is, "metadata"), "uid"));
 	json_array_foreach(list, i, o)
 		if (uid && strcmp(json_string_value(json_object_get(o, "kind")), "Deployment") == 0 &&
-		    strcmp(tier_of(o), "web") == 0)
-			note_upstream(o, uid);
+		    strcmp(kube_apply_tier(o), "web") == 0)
+			kube_apply_upstream(o, uid);
 	json_decref(is);
 	return 0;
 }
@@ -372,7 +312,7 @@ int kube_env_show(struct backend *b, const struct backend_env *e, bool secrets, 
 
 		if (strcmp(kind, "Secret") == 0 && !secrets)
 			json_array_remove(list, i--);
-		else if (strcmp(kind, "Service") == 0 && strcmp(tier_of(o), "was") == 0)
+		else if (strcmp(kind, "Service") == 0 && strcmp(kube_apply_tier(o), "was") == 0)
 			rc = note_upstream_of(c, o, list, err);
 	}
 	*out = rc == 0 ? list : NULL;
@@ -513,6 +453,7 @@ int kube_env_remove(struct backend *b, const struct backend_env *e, bool data,
 			rc = remove_kind(c, kinds[i], ns, selector, err);
 	pthread_mutex_lock(&c->lock);
 	json_object_clear(c->known);
+	json_object_clear(c->applied);
 	pthread_mutex_unlock(&c->lock);
 	if (rc != 0 || kube_api_list(c->api, "Pod", ns, selector, &pods, NULL, err) != 0)
 		return -1;
@@ -595,7 +536,7 @@ int kube_env_run(struct backend *b, const struct backend_env *e,
 	list = kube_manifest_job(&m, spec, ref);
 	rc = job_free(c, ns, spec->name, err);
 	if (rc == 0)
-		rc = apply_all(c, list, NULL, 0, err);
+		rc = kube_apply_all(c, NULL, list, NULL, 0, err);
 	json_decref(list);
 	if (rc == 0)
 		rc = job_wait(c, ns, spec->name, job, status, err);

@@ -500,6 +500,7 @@ static void reconcile_poke_one(struct reconcile_entry *x)
 {
 	x->again = x->running;
 	x->wake_ms = 0;
+	atomic_store(&x->news, true);
 }
 
 /* "p12-prod-was-3-r7" or "p12-dev"; "" = everything. */

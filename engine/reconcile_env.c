@@ -76,6 +76,7 @@ static int env_snapshot(struct env_pass *p, struct cl_err *err)
 		return -1;
 	r->poll_ms = x->e->reconcile->reconcile_ms < 200 ? x->e->reconcile->reconcile_ms : 200;
 	r->interrupt = &x->interrupt;
+	r->news = &x->news;
 	r->memory = &x->memory;
 	r->note = env_note_cb;
 	r->arg = p;

@@ -28,6 +28,7 @@ struct reconcile_entry {
 	int64_t wake_ms;         /* next pass, clock_ms() */
 	int fails;               /* passes in a row */
 	atomic_bool interrupt;
+	atomic_bool news;        /* of the backend, while a pass runs: it takes them by itself */
 	struct rollout_memory memory;
 	struct reconcile_item *items;
 	size_t nitems;

@@ -77,6 +77,7 @@ struct rollout {
 	int64_t op;                 /* names the migration */
 	int health_timeout_ms, drain_timeout_s, poll_ms;
 	atomic_bool *interrupt;     /* something newer is wanted */
+	atomic_bool *news;          /* the backend told of a change: look now; or NULL */
 	struct rollout_memory *memory;
 	void (*note)(void *arg, const struct rollout_note *n);
 	void *arg;

@@ -16,6 +16,8 @@
 #include "base/mem.h"
 
 #define LOOK_MS 500
+#define LOOK_SOON_MS 60          /* after news: what looks after a pod writes down a moment later that it is ready */
+#define LOOK_STEP_MS 20
 #define TAIL_LINES 20
 #define PREPARE_MS 600000
 
@@ -29,6 +31,7 @@ static int disappear(struct rollout *r);
 static int migrate(struct rollout *r, struct backend_env *e);
 static int wait_for(struct rollout *r, const struct backend_env *e);
 static void look_anyway(struct rollout *r, const struct backend_env *e);
+static int nap(struct rollout *r, int ms);
 static int failed(struct rollout *r, const struct backend_env_state *st, bool late);
 static void learn(struct rollout *r, const struct backend_env *e, const struct backend_env_state *st);
 static void tell(struct rollout *r, enum rollout_fact fact, const struct backend_instance *i);
@@ -199,6 +202,7 @@ static int wait_for(struct rollout *r, const struct backend_env *e)
 {
 	int64_t until = clock_ms() + r->health_timeout_ms, end = clock_ms() + PREPARE_MS;
 	char said[300] = "";
+	int pause = LOOK_MS;
 
 	for (;;) {
 		struct backend_env_state st;
@@ -221,8 +225,29 @@ static int wait_for(struct rollout *r, const struct backend_env *e)
 			return complete ? 0 : -1;
 		if (r->interrupt && atomic_load(r->interrupt))
 			return 1;
-		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
+		pause = nap(r, pause);
 	}
+}
+
+static void rest(int ms)
+{
+	(void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+}
+
+/* Until the next look: LOOK_MS, or until the backend has news.  What these began is looked at soon once more and then less and
+ * less often.  ms: how long at most; the same for the nap after this one. */
+static int nap(struct rollout *r, int ms)
+{
+	for (int done = 0; done < ms; done += LOOK_STEP_MS) {
+		rest(LOOK_STEP_MS);
+		if (r->interrupt && atomic_load(r->interrupt))
+			return ms;
+		if (r->news && atomic_exchange(r->news, false)) {
+			rest(LOOK_SOON_MS);
+			return LOOK_SOON_MS * 2;
+		}
+	}
+	return ms * 2 < LOOK_MS ? ms * 2 : LOOK_MS;
 }
 
 static int failed(struct rollout *r, const struct backend_env_state *st, bool late)

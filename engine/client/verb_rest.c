@@ -289,7 +289,8 @@ int verb_rest_follow(struct verb_ctx *ctx, int64_t op)
 			return 130;
 		}
 		usleep((useconds_t)pause * 1000);
-		pause = pause * 3 / 2 < OP_POLL_MAX_MS ? pause * 3 / 2 : OP_POLL_MAX_MS;
+		pause = (clock_ms() - f.start) / 20; /* late by a twentieth of what it takes at most */
+		pause = pause < OP_POLL_MIN_MS ? OP_POLL_MIN_MS : pause < OP_POLL_MAX_MS ? pause : OP_POLL_MAX_MS;
 	}
 	return rc;
 }

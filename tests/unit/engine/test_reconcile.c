@@ -361,16 +361,18 @@ static void test_a_change_is_taken_at_once(void **state)
 {
 	struct world *w = *state;
 	int64_t until;
+	int slot;
 
 	expect(w, ship(w), "done");
 	expect(w, scale(w, "was", 2), "done");
+	slot = world_env(w, "prod").slot;
 	without_clock(w);
 	until = clock_ms() + WORLD_WAIT_MS;
 	for (int i = 1; i <= 2; i++) { /* one that ends again and again is held back */
 		assert_int_equal(backend_sim_kill(w->sim, i == 1 ? "was-1" : "was-2", 137), 0);
 		while (backend_sim_count(w->sim, "was") > 1 && clock_ms() < until)
 			world_turn(w);
-		while (backend_sim_count(w->sim, "was") < 2) {
+		while (backend_sim_routed(w->sim, slot, "was") < 2) { /* it takes requests, before the other is killed */
 			assert_true(clock_ms() < until);
 			world_turn(w);
 		}
