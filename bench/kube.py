@@ -111,17 +111,15 @@ def load(lab, alice, url, row, connections, seconds, times):
 class Engine:
     """REST on the engine's socket: as root, and as people who own projects, as many each as a quota lets them."""
 
-    EACH = 40
-
-    def __init__(self, lab):
-        self.path, self.uids = str(lab.dir / "s/run/engine.sock"), []
+    def __init__(self, lab, each):
+        self.path, self.uids, self.each = str(lab.dir / "s/run/engine.sock"), [], each
         self.done(self.call("POST", "/v1/images/build", {"ids": ["python", "python-run", "web", "postgresql"]})["id"])
 
     def owner(self, n):
         """Who has project n, from 1."""
-        while len(self.uids) <= (n - 1) // self.EACH:
+        while len(self.uids) <= (n - 1) // self.each:
             self.uids.append(self.call("POST", "/v1/users", {"name": f"grow{len(self.uids)}"})["uid"])
-        return self.uids[(n - 1) // self.EACH]
+        return self.uids[(n - 1) // self.each]
 
     def connect(self, uid):
         s = socket.socket(socket.AF_UNIX)
@@ -157,9 +155,9 @@ class Engine:
 class Growth:
     """Projects on a lab, as they come: what each takes of the engine, and how long one change takes among them."""
 
-    def __init__(self, lab, per_project, end):
-        """per_project: instances (a third tier has 1).  end: no more are made after this, time.monotonic()."""
-        self.e, self.pid, self.per_project, self.end = Engine(lab), lab.pid("engine"), per_project, end
+    def __init__(self, lab, per_project, end, each=40):
+        """per_project: instances (a third tier has 1).  end: no more are made after this, time.monotonic().  each: projects of one person."""
+        self.e, self.pid, self.per_project, self.end = Engine(lab, each), lab.pid("engine"), per_project, end
         self.made = self.empty = self.first = 0
         self.curve = []
 
@@ -241,8 +239,8 @@ def kwok(row, steps, per_project, seconds):
     """On a real API server whose nodes are kwok's: as many projects as `seconds` allow."""
     os.environ["CODINGLAB_EDGE_SLOTS"] = str(2 * steps[-1] + 16)
     with FakeCluster(nodes=steps[-1] * per_project // 1500 + 1) as config, Lab(backend="kube-sim", up_args=("--kubeconfig", config)) as lab:
-        g = Growth(lab, per_project, time.monotonic() + seconds)
-        for step in [min(5, steps[0] // 2 or 1), *steps]:
+        g = Growth(lab, per_project, time.monotonic() + seconds, 5)  # a person's namespace takes 60 pods
+        for step in [min(20, steps[0] // 2 or 1), *steps]:
             volumes(config, g.made + 1, step)
             if not g.to(step):
                 break
