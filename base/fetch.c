@@ -17,6 +17,14 @@
 
 #define FETCH_REPLY_MAX (16u << 20)
 #define FETCH_CONNECT_MS 5000
+#define KEPT_S 60L /* shorter than servers have patience: Go's own is 90 s */
+
+/* Handles at rest, each with the connection that it used last. */
+struct fetch_pool {
+	pthread_mutex_t lock;
+	size_t most, count;
+	CURL *idle[];
+};
 
 /* One curl handle and what it collects. */
 struct fetch_job {
@@ -36,6 +44,54 @@ static void global_init(void)
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		log_fatal("libcurl does not start");
 }
+
+/* ---- connections that are kept ---- */
+
+struct fetch_pool *fetch_pool_new(size_t most)
+{
+	struct fetch_pool *p = mem_alloc(sizeof(*p) + most * sizeof(p->idle[0]));
+
+	pthread_mutex_init(&p->lock, NULL);
+	p->most = most;
+	return p;
+}
+
+void fetch_pool_free(struct fetch_pool *p)
+{
+	if (!p)
+		return;
+	while (p->count)
+		curl_easy_cleanup(p->idle[--p->count]);
+	pthread_mutex_destroy(&p->lock);
+	mem_free(p);
+}
+
+static CURL *pool_take(struct fetch_pool *p)
+{
+	CURL *easy = NULL;
+
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		if (p->count)
+			easy = p->idle[--p->count];
+		pthread_mutex_unlock(&p->lock);
+	}
+	return easy ? easy : curl_easy_init();
+}
+
+static void pool_put(struct fetch_pool *p, CURL *easy)
+{
+	curl_easy_reset(easy); /* all but its connections */
+	pthread_mutex_lock(&p->lock);
+	if (p->count < p->most) {
+		p->idle[p->count++] = easy;
+		easy = NULL;
+	}
+	pthread_mutex_unlock(&p->lock);
+	curl_easy_cleanup(easy);
+}
+
+/* ---- one request ---- */
 
 static size_t write_cb(char *data, size_t size, size_t n, void *arg)
 {
@@ -171,10 +227,12 @@ static void init(struct fetch_job *job, const struct fetch_request *req)
 	job->req = *req;
 	mem_copy_str(job->where, sizeof(job->where), req->unix_path ? req->unix_path : req->url);
 	buf_init(&job->reply.body, req->max_reply ? req->max_reply : FETCH_REPLY_MAX);
-	job->easy = curl_easy_init();
+	job->easy = pool_take(req->pool);
 	if (!job->easy)
 		log_fatal("libcurl: out of memory");
 	SET(job, URL, req->url);
+	SET(job, MAXCONNECTS, 1L);
+	SET(job, MAXAGE_CONN, KEPT_S);
 	SET(job, NOSIGNAL, 1L);
 	SET(job, PROTOCOLS_STR, "http,https");
 	SET(job, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -228,7 +286,9 @@ static int finish(struct fetch_job *job, CURLcode code, struct cl_err *err)
 
 static void clear(struct fetch_job *job)
 {
-	if (job->easy)
+	if (job->req.pool)
+		pool_put(job->req.pool, job->easy);
+	else
 		curl_easy_cleanup(job->easy);
 	curl_slist_free_all(job->headers);
 	curl_slist_free_all(job->resolve);
@@ -290,13 +350,15 @@ static CURLcode run_upgrade(struct fetch_job *job, CURLM *multi, int *status)
 int fetch_upgrade(const struct fetch_request *req, struct buf *early, int *status,
     struct cl_err *err)
 {
+	struct fetch_request own = *req;
 	struct fetch_job job;
 	int fd = -1, rc;
 	CURLcode code;
 	CURLM *multi;
 
 	*status = 0;
-	init(&job, req);
+	own.pool = NULL; /* the connection leaves curl */
+	init(&job, &own);
 	multi = curl_multi_init();
 	if (!multi)
 		log_fatal("libcurl: out of memory");

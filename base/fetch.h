@@ -36,6 +36,7 @@ struct fetch_request {
 	bool (*stop_cb)(void *arg);
 	void *arg;
 	volatile int *cancelled;   /* blocking calls end within a second once it is set; or NULL */
+	struct fetch_pool *pool;   /* connections come from there and stay there, or NULL: one for this request */
 };
 
 struct fetch_reply {
@@ -45,6 +46,15 @@ struct fetch_reply {
 	int retry_after_s;         /* when to ask again, as the server says; 0 = it does not */
 	struct buf body;           /* owned; buf_clear() */
 };
+
+/*
+ * Connections that wait for the next request to the same server by the same certificate: a TLS handshake costs more than
+ * most answers.  For any number of threads; at most `most` are kept, none longer than a minute without use.  One that the
+ * server has closed meanwhile is replaced without a word.
+ */
+struct fetch_pool *fetch_pool_new(size_t most);
+/* No request may be under way. */
+void fetch_pool_free(struct fetch_pool *pool);
 
 /* Blocking. 0 when an HTTP reply came, whatever its status; -1 when none did. */
 int fetch_run(const struct fetch_request *req, struct fetch_reply *reply, struct cl_err *err);

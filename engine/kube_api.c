@@ -24,6 +24,7 @@
 #define TOKEN_MAX 65536
 #define PAGE 500
 #define LIST_MAX 200000
+#define KEPT_MAX 16
 
 struct kube_api {
 	struct kube_config config;
@@ -31,6 +32,7 @@ struct kube_api {
 	struct kube_plugin_result given; /* by the plug-in */
 	int patience_ms;
 	volatile int stopped;
+	struct fetch_pool *kept;         /* connections between calls */
 };
 
 struct credential {                      /* of one call; owned */
@@ -93,6 +95,7 @@ struct kube_api *kube_api_new(struct kube_config *c)
 	memset(c, 0, sizeof(*c));
 	a->patience_ms = PATIENCE_MS;
 	pthread_mutex_init(&a->lock, NULL);
+	a->kept = fetch_pool_new(KEPT_MAX);
 	return a;
 }
 
@@ -103,6 +106,7 @@ void kube_api_free(struct kube_api *a)
 	kube_plugin_clear(&a->given);
 	kube_config_clear(&a->config);
 	pthread_mutex_destroy(&a->lock);
+	fetch_pool_free(a->kept);
 	mem_free(a);
 }
 
@@ -457,7 +461,8 @@ static int fetch(struct kube_api *a, struct call *c, const struct credential *wh
 		.any_server = a->config.any_server, .body = c->body,
 		.body_len = c->body ? strlen(c->body) : 0, .max_reply = REPLY_MAX,
 		.timeout_ms = c->data ? 0 : CALL_MS, .data_cb = c->data ? stream_cb : NULL,
-		.stop_cb = c->stop ? stop_cb : NULL, .arg = c, .cancelled = &a->stopped };
+		.stop_cb = c->stop ? stop_cb : NULL, .arg = c, .cancelled = &a->stopped,
+		.pool = a->kept };
 
 	return fetch_run(&r, reply, err);
 }

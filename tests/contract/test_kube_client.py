@@ -54,12 +54,17 @@ def certificate(name, by, names="IP:127.0.0.1", start=None, end=None):
 class Api:
     """An API server: what it answers is decided by `answer(handler) -> (status, object) or None (hangs up)`."""
 
-    def __init__(self, cert="good"):
-        self.asked, self.auth, self.answer = [], [], None
+    def __init__(self, cert="good", rests_s=None):
+        self.asked, self.auth, self.answer, self.connections = [], [], None, 0
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = rests_s  # a connection that asks nothing for so long is closed
+
+            def setup(self):
+                api.connections += 1
+                super().setup()
 
             def do_GET(self):
                 api.asked.append((time.monotonic(), self.path))
@@ -163,6 +168,31 @@ def test_nodes_are_told_as_they_are():
     assert (h["cpus"], h["memory_total"], h["instances_max"], h["cpu"], h["memory"]) == (4, 8 << 30, 110, None, None), h
     assert {c["type"]: c["bad"] for c in h["conditions"]} == {"Ready": True, "MemoryPressure": True}, h
     assert set(api.auth) == {"Bearer secret-token"}
+
+
+def asked_often(times, pause=0, **more):
+    """An API server that was asked for its nodes so many times, one after another."""
+    api = Api(**more)
+    try:
+        with Client(kubeconfig(api.port, {"token": "t"})) as e:
+            for _ in range(times):
+                time.sleep(pause)
+                r = e.get("/v1/hosts")
+                assert r.status == 200 and len(r.json["hosts"]) == 1, r
+        return api
+    finally:
+        api.close()
+
+
+def test_calls_share_connections():
+    api = asked_often(30)
+    nodes = sum(p.startswith("/api/v1/nodes") for _, p in api.asked)
+    assert nodes >= 30 and api.connections <= 20, (nodes, len(api.asked), api.connections)  # what watches have theirs as long as they watch
+
+
+def test_a_connection_that_the_server_closed_meanwhile_costs_no_call():
+    api = asked_often(4, pause=0.8, rests_s=0.4)
+    assert api.connections >= 4, api.connections
 
 
 def test_an_authority_that_did_not_sign_it():

@@ -101,6 +101,41 @@ static void get_and_post(void **state)
 	buf_clear(&reply.body);
 }
 
+/* Requests of all kinds by one handle: none sees anything of the one before. */
+static void a_pool_carries_nothing_over(void **state)
+{
+	static const char *const headers[] = {"X-Secret: 1", NULL};
+	static const char *const bad[] = {"http://x/big", "http://x/garbage", "http://x/cut"};
+	struct fetch_pool *pool = fetch_pool_new(1);
+	struct fetch_request get = request("GET", "http://x/ok"), post = request("POST", "http://x/echo");
+	struct fetch_reply reply;
+
+	get.pool = post.pool = pool;
+	post.headers = headers;
+	post.user = "somebody";
+	post.password = "secret";
+	post.body = "long body";
+	post.body_len = strlen(post.body);
+	for (size_t i = 0; i < 3; i++) {
+		struct fetch_request worse = request("GET", bad[i]);
+
+		worse.pool = pool;
+		worse.max_reply = 1000;
+		assert_int_equal(fetch_run(&worse, &reply, NULL), -1);
+		assert_int_equal(fetch_run(&post, &reply, NULL), 0);
+		assert_int_equal(reply.status, 201);
+		assert_string_equal(reply.body.data, "long body");
+		buf_clear(&reply.body);
+		fake.log[0] = '\0';
+		assert_int_equal(fetch_run(&get, &reply, NULL), 0);
+		assert_string_equal(reply.body.data, "{\"a\":1}");
+		assert_null(strstr(fake.log, "long body"));
+		buf_clear(&reply.body);
+	}
+	fetch_pool_free(pool);
+	fetch_pool_free(NULL);
+}
+
 static void failures_have_codes(void **state)
 {
 	static const struct {
@@ -247,7 +282,7 @@ static void refused_upgrades_say_why(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(get_and_post), T(failures_have_codes), T(bodies_can_be_streamed),
+	    T(get_and_post), T(a_pool_carries_nothing_over), T(failures_have_codes), T(bodies_can_be_streamed),
 	    T(replies_can_be_streamed), T(upgrades_give_the_stream), T(refused_upgrades_say_why),
 	};
 
