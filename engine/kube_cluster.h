@@ -35,7 +35,7 @@ struct kube_cluster {
 	const char *disruption;  /* API of PodDisruptionBudgets; "" = not asked yet, NULL = none */
 	pthread_mutex_t lock;    /* of what follows */
 	struct kube_state state;
-	json_t *pushed;          /* "repository image" -> what pods pull */
+	json_t *pushed;          /* "repository:tag image" -> what pods pull */
 	json_t *known;           /* objects that are known to be ours */
 	json_t *applied;         /* "project/env" -> what was said of it last: kube_apply.c */
 	json_t *pruned;          /* "namespace/name" -> generations that were cleaned up after */

@@ -73,7 +73,8 @@ char *kube_env_image(struct backend *b, const struct backend_env *e, const struc
 	    mem_printf("save/p%" PRId64, e->project) : mem_printf("stack/%s", s->image);
 	cl_autofree char *tag = app ? mem_printf("v%d", s->release) : mem_strdup(saved ?
 	    "loaded" : "latest");
-	cl_autofree char *key = mem_printf("%s %s", repository, s->image);
+	/* Each release has its tag, also one that has its predecessor's image. */
+	cl_autofree char *key = mem_printf("%s:%s %s", repository, tag, s->image);
 	char digest[BACKEND_DIGEST], *ref;
 	const char *had;
 
