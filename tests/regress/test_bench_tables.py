@@ -2,7 +2,9 @@
 """The tables that `./lab bench stacks` and `images` print: every stack has its row, goals are told as they were met, what was not
 measured is left out, and a table lands between its marks of a document and nowhere else."""
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import types
@@ -10,6 +12,7 @@ import types
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "bench")]
 import cases
+import cores
 import stacks
 import tables
 
@@ -21,7 +24,7 @@ def figures(folder):
     for s in stacks.ids("language"):
         f.put("run", s, ours=[0.2, 0.3], bare=[0.21, 0.22])
     for s in stacks.ids("framework"):
-        f.put("app", s, web=[4.0, 6.0], was=[4.9, 5.0], rate=[900.0], bare=[1000.0],
+        f.put("app", s, web=[4.0, 6.0], was=[4.9, 5.0], rate=[900.0], bare=[1000.0], apart=[980.0, 960.0], bare_apart=[1000.0],
               cost=dict(load=50, edge=100, web=60.4, was=700, db=90), bare_cost=dict(load=50, edge=0, web=0, was=650, db=100))
     for s in stacks.ids("language") + stacks.ids("framework"):
         f.put("start", s, up=0.4, ship=9.0, instance=2.5, edited=6.04)
@@ -34,11 +37,12 @@ def rows(text):
 
 def test_the_papers_fourteen_each_have_a_row(folder):
     f = figures(folder)
-    run, app, spent, start = (rows(make(f, OPTIONS, "quiet"))[2:] for _, make in stacks.TABLES["stacks"])
+    run, app, apart, spent, start = (rows(make(f, OPTIONS, "quiet"))[2:] for _, make in stacks.TABLES["stacks"])
     assert len(run) == 7 + 1 and len(app) == 7 + 1 and len(start) == 14, (run, app, start)
     assert run[0][2:] == ["0.250", "0.200 to 0.300", "0.215", "+35 ms", "reached"]
     assert run[-1][:3] == ["average", "1.35", "0.250"] and run[-1][-1] == "reached"
     assert app[0][2:] == ["5.00", "4.95", "1.01", "reached", app[0][6], "900", "1000", "0.90", "NOT REACHED"]
+    assert len(apart) == 7 and apart[0][1:] == ["970", "1000", "0.97", "reached"]
     assert len(spent) == 7 and spent[0][1:] == ["50", "100", "60", "700", "90", "1000", "50", "650", "100", "800", "16 %"]
     assert start[0][1:] == ["0.4", "9.0", "2.5", "6.0"]
     assert all(len(r) == len(run[0]) for r in run) and all(len(r) == len(app[0]) for r in app)
@@ -53,7 +57,7 @@ def test_a_layout_is_not_called_egovframe(folder):
 def test_what_was_not_measured_is_left_out(folder):
     f = tables.Figures(folder / "f.json", False)
     f.put("start", "go", up=0.4)
-    assert not stacks.run_table(f, OPTIONS, "") and not stacks.cost_table(f, OPTIONS, "") and not stacks.app_table(f, OPTIONS, "") and not stacks.image_table(f, OPTIONS, "")
+    assert not stacks.run_table(f, OPTIONS, "") and not stacks.cost_table(f, OPTIONS, "") and not stacks.apart_table(f, OPTIONS, "") and not stacks.app_table(f, OPTIONS, "") and not stacks.image_table(f, OPTIONS, "")
     assert [r for r in rows(stacks.start_table(f, OPTIONS, ""))[2:]] == [["Go", "0.4", "", "", ""]]
 
 
@@ -62,7 +66,24 @@ def test_an_application_that_did_not_answer_has_its_row(folder):
     f.put("app", "django", web=[4.0], was=[5.0], rate=[0.0], bare=[0.0])
     f.put("app", "rails", web=[4.0], was=[5.0])
     lines = rows(stacks.app_table(f, OPTIONS, ""))
+    assert not stacks.apart_table(f, OPTIONS, "")
     assert all(r[-4:] == ["", "no answers", "", "NOT REACHED"] for r in lines[2:4]) and len({len(r) for r in lines}) == 1, lines
+
+
+def test_the_applications_cores_are_put_back(_):
+    both = cores.halves()
+    if not both:
+        return
+    before = os.sched_getaffinity(0)
+    p = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
+    try:
+        with cores.Apart({"was": [p.pid], "db": [], "edge": [], "web": [2**22 - 1]}):  # one of them has ended
+            assert os.sched_getaffinity(p.pid) | os.sched_getaffinity(0) == before and not os.sched_getaffinity(p.pid) & os.sched_getaffinity(0)
+            assert (os.sched_getaffinity(p.pid), os.sched_getaffinity(0)) == both
+        assert os.sched_getaffinity(p.pid) == os.sched_getaffinity(0) == before
+    finally:
+        p.kill()
+        p.wait()
 
 
 class Measuring:

@@ -622,12 +622,17 @@ def test_known_and_unknown_users_are_told_the_same(g):
 def test_dead_links_are_looked_for(g):
     """C10: the kernel asks a silent client within half a minute, and gives up on one that takes nothing."""
     p = subprocess.Popen(g.argv("echo up; sleep 60"), stdout=subprocess.PIPE)
-    assert p.stdout.readline() == b"up\n"
-    r = subprocess.run(["ss", "-tnoH", "state", "established", f"( sport = :{g.port} )"], capture_output=True, text=True)
-    timers = [line for line in r.stdout.split("\n") if "timer:(keepalive," in line]
-    assert timers and "min" not in timers[0].split("keepalive,")[1].split(",")[0], r.stdout
-    p.kill()
-    p.wait()
+
+    def timers():  # while bytes are under way there is another one
+        r = subprocess.run(["ss", "-tnoH", "state", "established", f"( sport = :{g.port} )"], capture_output=True, text=True)
+        return [line for line in r.stdout.split("\n") if "timer:(keepalive," in line]
+    try:
+        assert p.stdout.readline() == b"up\n"
+        told = lab.wait_until("the connection rests", timers, 20)
+        assert "min" not in told[0].split("keepalive,")[1].split(",")[0], told
+    finally:
+        p.kill()
+        p.wait()
 
 
 def test_a_connection_may_not_grow_old(g):
