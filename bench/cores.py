@@ -36,7 +36,8 @@ class Apart:
 
     def __init__(self, pids):
         self.application = [q for part in ("was", "db") for q in pids[part]]
-        self.way = [q for part in ("edge", "web") for q in pids[part]] + tree(os.getpid())
+        way = [q for part in ("edge", "web") for q in pids[part]] + tree(os.getpid())
+        self.way = [p for p in way if p not in self.application]
         self.all = os.sched_getaffinity(0)
 
     def __enter__(self):
