@@ -4,6 +4,7 @@
 The machine is a root file system in namespaces of its own (mounts, processes, control groups), systemd its first process; its
 network is the host's, so ports are free ones.  It has no container engine: the engine runs its backend `sim`.
 """
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 import cases
@@ -194,6 +196,22 @@ def test_it_comes_up_after_a_crash(m):
         m.ok(f"kill -9 {old}")
         wait_until("started again", lambda: main_pid(m, unit) not in (0, old), 20)
     wait_until("logins work", lambda: subprocess.run(m.ssh("whoami"), capture_output=True, timeout=60).returncode == 0, 30)
+
+
+def test_an_image_is_made_of_it(m):
+    """`lab container`, on a machine where no lab runs."""
+    out = m.dir / "platform.tar"
+    p = subprocess.run([ROOT / "lab", "container", "--deb", m.deb, out], env={**os.environ, "CODINGLAB_STATE": str(m.dir / "no-lab")}, capture_output=True, text=True,
+                       stdin=subprocess.DEVNULL, timeout=600)
+    assert p.returncode == 0, p.stdout[-3000:] + p.stderr[-3000:]
+    with tarfile.open(out) as archive:
+        def blob(digest):
+            return archive.extractfile("blobs/" + digest.replace(":", "/"))
+        manifest = json.load(blob(json.load(archive.extractfile("index.json"))["manifests"][0]["digest"]))
+        assert json.load(blob(manifest["config"]["digest"]))["config"]["Entrypoint"][-1] == "__pod"
+        with tarfile.open(fileobj=blob(manifest["layers"][-1]["digest"])) as layer:
+            names = layer.getnames()
+    assert "usr/lib/codinglab/lab" in names and not any(n.startswith("etc/codinglab/codinglab.conf") for n in names), names
 
 
 def test_removing_keeps_what_people_made(m):
