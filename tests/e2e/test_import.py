@@ -357,9 +357,9 @@ def test_a_token_in_the_url_is_seen_nowhere(lab, alice, git):
     seen = []
     p = subprocess.Popen([*alice.argv(), f"project create private --from {url}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while p.poll() is None:
-        for f in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                line = f.read_bytes()
+                line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
                 continue
             if token.encode() in line and not line.startswith(b"ssh\0"):

@@ -20,9 +20,9 @@ def podman(store):
 
 def in_use(store):
     """A container engine serves it: some lab is at work there."""
-    for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for p in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            words = p.read_bytes().split(b"\0")
+            words = (p / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if words[0].endswith(b"podman") and f"{store}/storage".encode() in words:
